@@ -1,0 +1,1 @@
+//! Endpoints, wallet, transactions and queries of Akash Network.

@@ -1,0 +1,1 @@
+//! A local Akash network in one process: chain, three providers, faults.

@@ -1,0 +1,1 @@
+//! Client of an Akash provider gateway.

@@ -1,0 +1,1 @@
+//! Akash SDL: parse, validate, groups, manifest and hash.

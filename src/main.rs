@@ -1,0 +1,2 @@
+//! Terraform provider for Akash Network.
+fn main() {}
