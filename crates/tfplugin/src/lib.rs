@@ -1,1 +1,22 @@
 //! The Terraform plugin protocol (version 6) for Rust.
+//!
+//! Two halves: the *framework* ([`Provider`], [`Resource`], [`DataSource`], [`Function`], [`Schema`], [`Value`]) gives
+//! the protocol its meaning, and the *wire* ([`serve`]) carries it: handshake, mutual TLS, codec, logging. Knows
+//! nothing of what a provider manages.
+
+mod diagnostics;
+mod framework;
+mod schema;
+mod values;
+mod wire;
+
+pub use async_trait::async_trait;
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use framework::{
+    ClientInfo, Context, Create, DataSource, Delete, DynApply, DynDataSource, DynPlan, DynResource, DynSaved,
+    Function, FunctionDefinition, FunctionError, Import, NoIdentity, Parameter, PlanCreate, PlanUpdate,
+    Provider, Read, Resource, Saved, Update, data_source, resource,
+};
+pub use schema::{Attribute, IdentitySchema, Nesting, Schema, Type, Validator};
+pub use values::{Dynamic, Number, NumberError, Path, Step, Value, ValueError, from_dynamic, to_dynamic};
+pub use wire::{ServeOptions, serve};
