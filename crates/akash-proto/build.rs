@@ -25,7 +25,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         proto_files(&root.join(area), &mut files)?;
     }
     let descriptors = protox::compile(&files, [&root])?;
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("descriptors.bin"), protox::prost::Message::encode_to_vec(&descriptors))?;
+    fs::write(
+        Path::new(&env::var("OUT_DIR")?).join("descriptors.bin"),
+        protox::prost::Message::encode_to_vec(&descriptors),
+    )?;
     let mut messages = prost_build::Config::new();
     messages.enable_type_names();
     tonic_prost_build::configure()

@@ -22,7 +22,14 @@ pub use number::{Coin, Dec, Int, NumberError};
 pub use prost::Message;
 pub use prost_types::{Any, Duration, Timestamp};
 
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated code")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    reason = "generated code"
+)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/protos.rs"));
 }
