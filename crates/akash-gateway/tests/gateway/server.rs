@@ -107,6 +107,8 @@ pub(crate) struct Server {
     pub(crate) target: ProviderTarget,
     pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
     pub(crate) connections: Arc<AtomicUsize>,
+    /// Requests being answered now, and the most there ever were.
+    pub(crate) at_once: Arc<(AtomicUsize, AtomicUsize)>,
 }
 
 impl Server {
@@ -147,17 +149,22 @@ pub(crate) async fn serve(config: ServerConfig, host: &str, script: Vec<Reply>) 
         target: ProviderTarget { address: PROVIDER.into(), host_uri },
         seen: seen.clone(),
         connections: connections.clone(),
+        at_once: Arc::default(),
     };
+    let at_once = server.at_once.clone();
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            let (acceptor, seen, script, connections) =
-                (acceptor.clone(), seen.clone(), script.clone(), connections.clone());
+            let (acceptor, seen, script, connections, at_once) =
+                (acceptor.clone(), seen.clone(), script.clone(), connections.clone(), at_once.clone());
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(tcp).await else { return };
                 connections.fetch_add(1, Ordering::SeqCst);
                 let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                    let (seen, script) = (seen.clone(), script.clone());
+                    let (seen, script, at_once) = (seen.clone(), script.clone(), at_once.clone());
                     async move {
+                        let now = at_once.0.fetch_add(1, Ordering::SeqCst) + 1;
+                        at_once.1.fetch_max(now, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
                         let (parts, body) = request.into_parts();
                         let token = parts
                             .headers
@@ -167,6 +174,7 @@ pub(crate) async fn serve(config: ServerConfig, host: &str, script: Vec<Reply>) 
                         let body = body.collect().await.unwrap().to_bytes();
                         let method = parts.method.to_string();
                         seen.lock().unwrap().push(Seen { method, path, token, body });
+                        at_once.0.fetch_sub(1, Ordering::SeqCst);
                         let mut script = script.lock().unwrap();
                         let Reply(status, kind, body) =
                             if script.len() > 1 { script.pop_front() } else { script.front().cloned() }
