@@ -4,9 +4,12 @@
 //! the protocol its meaning, and the *wire* ([`serve`]) carries it: handshake, mutual TLS, codec, logging. Knows
 //! nothing of what a provider manages.
 
+mod codec;
 mod diagnostics;
 mod framework;
+mod proto;
 mod schema;
+mod service;
 mod values;
 mod wire;
 

@@ -36,7 +36,7 @@ impl Context {
 pub(crate) struct Answered(Arc<Mutex<Vec<Hook>>>);
 
 impl Answered {
-    fn add(&self, hook: Hook) {
+    pub(crate) fn add(&self, hook: Hook) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(hook);
     }
 

@@ -4,6 +4,7 @@
 mod context;
 mod data_source;
 mod function;
+pub(crate) mod plan;
 mod provider;
 mod resource;
 

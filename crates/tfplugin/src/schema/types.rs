@@ -106,3 +106,9 @@ impl Type {
         }
     }
 }
+
+impl AsRef<Self> for Type {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}

@@ -198,7 +198,8 @@ impl<'de> de::Deserializer<'de> for FromDynamic<'_> {
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.0 {
-            Dynamic::Null => visitor.visit_unit(),
+            // `()` is also the model of a block without attributes.
+            Dynamic::Null | Dynamic::Map(_) => visitor.visit_unit(),
             _ => Err(self.mismatch("null")),
         }
     }
@@ -208,10 +209,7 @@ impl<'de> de::Deserializer<'de> for FromDynamic<'_> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        match self.0 {
-            Dynamic::Map(_) => visitor.visit_unit(),
-            _ => self.deserialize_unit(visitor),
-        }
+        self.deserialize_unit(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
