@@ -15,5 +15,4 @@ provider "akash" {
   endpoints = ["grpcs://grpc.example.com:443", "https://rest.example.com"]
   chain_id  = "akashnet-2"
   max_fee   = "50000uakt"
-  receipts  = { directory = "receipts" }
 }

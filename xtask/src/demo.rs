@@ -49,8 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
     let mut dir = Workdir::new(&client, &provider, Install::Mirror)?;
     dir.set_env("AKASH_MNEMONIC", Some(&network.mnemonic));
-    let receipts = dir.path().join("receipts");
-    dir.write("main.tf", &configuration(&network, &receipts))?;
+    dir.write("main.tf", &configuration(&network))?;
     dir.write("web.yaml", SDL)?;
 
     let result = story(&dir, args.keep, begun);
@@ -87,7 +86,7 @@ fn story(dir: &Workdir, keep: bool, begun: Instant) -> Result<ExitCode> {
     if !keep {
         let destroyed = step(dir, "destroy", &["destroy", "-auto-approve"], &[0])?;
         println!("destroy    {}", summary(&destroyed, "Destroy complete!")?);
-        refund(&dir.path().join("receipts"), &destroyed)?;
+        println!("refund     {}", refund(&destroyed)?);
     }
     let elapsed = begun.elapsed();
     println!("wall time  {}.{} s after the build", elapsed.as_secs(), elapsed.subsec_millis() / 100);
@@ -114,7 +113,7 @@ fn choose(path: Option<&Path>) -> Result<Client> {
 }
 
 /// The quickstart's configuration, on this network.
-fn configuration(network: &Network, receipts: &Path) -> String {
+fn configuration(network: &Network) -> String {
     format!(
         r#"terraform {{
   required_providers {{
@@ -125,7 +124,6 @@ fn configuration(network: &Network, receipts: &Path) -> String {
 provider "akash" {{
   endpoints = ["{endpoint}"]
   chain_id  = "{chain_id}" # wallet from AKASH_MNEMONIC
-  receipts  = {{ directory = "{receipts}" }}
 }}
 
 resource "akash_deployment" "web" {{
@@ -147,7 +145,6 @@ output "url" {{ value = akash_lease.web.url }}
 "#,
         endpoint = network.endpoint,
         chain_id = network.chain_id,
-        receipts = receipts.display().to_string().replace('\\', "/"),
     )
 }
 
@@ -295,22 +292,10 @@ fn receipt_line(json: &str) -> String {
     line
 }
 
-/// What came back: the provider says it when it closes the deployment, and the receipt of the close is on disk.
-fn refund(receipts: &Path, printed: &str) -> Result<()> {
-    let said =
-        printed.lines().map(|line| line.trim_start_matches(['│', '╷', ' '])).find(|l| l.contains("refund"));
-    println!("refund     {}", said.context("destroying said nothing of a refund")?);
-    let files = std::fs::read_dir(receipts).into_iter().flatten().flatten();
-    let mut closing: Vec<String> = files
-        .filter_map(|file| std::fs::read_to_string(file.path()).ok())
-        .filter(|text| text.contains("deployment.close"))
-        .map(|text| receipt_line(text.trim()))
-        .collect();
-    closing.sort();
-    for line in closing {
-        println!("receipt    {line}");
-    }
-    Ok(())
+/// What came back, as the provider says when it closes the deployment.
+fn refund(printed: &str) -> Result<&str> {
+    let lines = printed.lines().map(|line| line.trim_start_matches(['│', '╷', ' ']));
+    lines.into_iter().find(|line| line.contains("refund")).context("destroying said nothing of a refund")
 }
 
 fn instructions(dir: &mut Workdir, network: &Network) {

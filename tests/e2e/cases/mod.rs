@@ -1,0 +1,27 @@
+//! The cases, by subject.
+
+mod configuration;
+mod deployment;
+mod examples;
+mod import;
+mod interrupt;
+mod lease;
+mod loss;
+
+use crate::suite::CaseDefinition;
+
+/// All of them.
+pub(crate) fn all() -> Vec<CaseDefinition> {
+    [
+        deployment::cases(),
+        lease::cases(),
+        configuration::cases(),
+        import::cases(),
+        interrupt::cases(),
+        loss::cases(),
+        examples::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,235 @@
+//! The network that cases talk to: the one given in the environment, or a devnet in this process. All that a case
+//! knows of it is its endpoints, its chain id and a funded wallet; what only a devnet can do is behind
+//! [`Network::local`], which skips the case elsewhere.
+
+use std::{collections::BTreeSet, env, sync::Arc, time::Duration};
+
+use akash_chain::{Chain, ChainConfig, Msg, Wallet};
+pub(crate) use akash_devnet::Fault;
+use akash_devnet::{Devnet, DevnetConfig, Ports};
+use akash_proto::akash::{
+    deployment::{v1::DeploymentId, v1beta4::MsgCloseDeployment},
+    market::{v1::LeaseId, v1beta5::MsgCloseLease},
+};
+use anyhow::{Context, Result, bail};
+use tokio_util::sync::CancellationToken;
+
+use crate::suite::Skip;
+
+/// Whether the environment names a network.
+pub(crate) fn is_given() -> bool {
+    env::var("AKASH_E2E_ENDPOINTS").is_ok_and(|value| !value.is_empty())
+}
+
+/// A devnet as cases use it: free ports, and blocks fast enough that waiting for them is not what takes the time.
+pub(crate) fn local_config() -> DevnetConfig {
+    DevnetConfig { ports: Ports::Free, block_time: Duration::from_millis(500), ..DevnetConfig::default() }
+}
+
+/// A devnet with another chain id.
+pub(crate) fn other_chain() -> DevnetConfig {
+    DevnetConfig { chain_id: "devnet-2".to_owned(), ..local_config() }
+}
+
+#[derive(Clone)]
+pub(crate) struct Network {
+    pub(crate) endpoints: String,
+    pub(crate) chain_id: String,
+    pub(crate) mnemonic: String,
+    chain: Chain,
+    local: Option<Local>,
+    /// Whether no other case uses it.
+    own: bool,
+    /// What was active in the wallet before.
+    before: Arc<BTreeSet<String>>,
+}
+
+impl Network {
+    /// The network that all cases share.
+    pub(crate) async fn shared() -> Result<Network> {
+        if !is_given() {
+            let network = Local::start(local_config()).await?.network()?;
+            return Ok(Network { own: false, ..network });
+        }
+        let variable =
+            |name| env::var(name).with_context(|| format!("AKASH_E2E_ENDPOINTS is set but not {name}"));
+        let (endpoints, chain_id) = (variable("AKASH_E2E_ENDPOINTS")?, variable("AKASH_E2E_CHAIN_ID")?);
+        let mut network = Network::new(endpoints, chain_id, variable("AKASH_E2E_MNEMONIC")?, None)?;
+        network.chain.check().await?;
+        network.before = Arc::new(network.active().await?.into_iter().collect());
+        Ok(Network { own: false, ..network })
+    }
+
+    fn new(endpoints: String, chain_id: String, mnemonic: String, local: Option<Local>) -> Result<Network> {
+        let chain = Chain::new(ChainConfig {
+            endpoints: endpoints.split(',').map(|e| e.trim().parse()).collect::<Result<_, _>>()?,
+            chain_id: Some(chain_id.clone()),
+            wallet: Some(Wallet::from_mnemonic(&mnemonic.clone().into(), 0)?),
+            ..ChainConfig::default()
+        })?;
+        Ok(Network { endpoints, chain_id, mnemonic, chain, local, own: true, before: Arc::default() })
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// Whether no other case sends anything here.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// The devnet's own powers; skips the case on another network.
+    pub(crate) fn local(&self) -> Result<&Local> {
+        self.local.as_ref().ok_or_else(|| Skip("needs the devnet".to_owned()).into())
+    }
+
+    fn owner(&self) -> &str {
+        self.chain.wallet().map_or("", |wallet| wallet.address())
+    }
+
+    /// The dseqs of the wallet's active deployments.
+    pub(crate) async fn active(&self) -> Result<Vec<String>> {
+        let deployments = self.chain.deployments(self.owner(), Some("active")).await?;
+        let ids = deployments.into_iter().filter_map(|answer| answer.deployment?.id);
+        Ok(ids.map(|id| id.dseq.to_string()).collect())
+    }
+
+    pub(crate) async fn is_active(&self, dseq: &str) -> Result<bool> {
+        Ok(self.active().await?.iter().any(|active| active == dseq))
+    }
+
+    /// The wallet's uakt: whatever is sent makes it less, by the fee.
+    pub(crate) async fn fee_balance(&self) -> Result<u128> {
+        Ok(self.chain.balances(self.owner()).await?.get("uakt").copied().unwrap_or_default())
+    }
+
+    /// Closes a deployment, as a user may by other means.
+    pub(crate) async fn close_deployment(&self, dseq: &str) -> Result<()> {
+        let id = DeploymentId { owner: self.owner().to_owned(), dseq: dseq.parse()? };
+        self.send(MsgCloseDeployment { id: Some(id) }.into()).await
+    }
+
+    /// Closes the lease of group 1, order 1.
+    pub(crate) async fn close_lease(&self, dseq: &str, provider: &str) -> Result<()> {
+        let id = LeaseId {
+            owner: self.owner().to_owned(),
+            dseq: dseq.parse()?,
+            gseq: 1,
+            oseq: 1,
+            provider: provider.to_owned(),
+            ..LeaseId::default()
+        };
+        self.send(MsgCloseLease { id: Some(id), ..MsgCloseLease::default() }.into()).await
+    }
+
+    async fn send(&self, message: Msg) -> Result<()> {
+        self.chain.submit(message, &CancellationToken::new(), &|_| ()).await?;
+        Ok(())
+    }
+
+    /// Waits until any deployment of the wallet has a lease.
+    pub(crate) async fn until_leased(&self) -> Result<()> {
+        for _ in 0..300 {
+            for dseq in self.active().await? {
+                if !self.chain.leases(self.owner(), dseq.parse()?, None).await?.is_empty() {
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("no lease in a minute")
+    }
+
+    /// Closes the deployments that were not there before; returns how many.
+    pub(crate) async fn sweep(&self) -> Result<usize> {
+        let left: Vec<String> =
+            self.active().await?.into_iter().filter(|dseq| !self.before.contains(dseq)).collect();
+        for dseq in &left {
+            self.close_deployment(dseq).await?;
+        }
+        Ok(left.len())
+    }
+}
+
+/// A devnet in this process.
+#[derive(Clone)]
+pub(crate) struct Local(Arc<Devnet>);
+
+impl Local {
+    pub(crate) async fn start(config: DevnetConfig) -> Result<Local> {
+        Ok(Local(Arc::new(Devnet::start(config).await?)))
+    }
+
+    /// The devnet as a network that one case has to itself.
+    pub(crate) fn network(&self) -> Result<Network> {
+        let Local(devnet) = self;
+        let (endpoint, chain_id) = (devnet.grpc_endpoint(), devnet.chain_id().to_owned());
+        Network::new(endpoint, chain_id, devnet.mnemonic().to_owned(), Some(self.clone()))
+    }
+
+    /// Stops it, if nothing holds it any more.
+    pub(crate) async fn stop(self) {
+        if let Some(devnet) = Arc::into_inner(self.0) {
+            devnet.stop().await;
+        }
+    }
+
+    pub(crate) fn rest_endpoint(&self) -> String {
+        self.0.rest_endpoint()
+    }
+
+    pub(crate) fn request_count(&self) -> u64 {
+        self.0.request_count()
+    }
+
+    /// Puts a fault in force until it is cleared.
+    pub(crate) fn set(&self, fault: Fault) {
+        self.0.faults().set(fault);
+    }
+
+    /// Puts a fault in force for its next uses.
+    pub(crate) fn times(&self, fault: Fault, times: u32) {
+        self.0.faults().times(fault, times);
+    }
+
+    /// Takes back all faults.
+    pub(crate) fn clear(&self) {
+        self.0.faults().clear_all();
+    }
+
+    pub(crate) async fn wait_blocks(&self, blocks: u64) {
+        self.0.wait_blocks(blocks).await;
+    }
+
+    /// Waits until a broadcast arrives: it uses up a delay of nothing.
+    pub(crate) async fn until_broadcast(&self) -> Result<()> {
+        let faults = self.0.faults();
+        faults.times(Fault::DelayAnswer { path: "BroadcastTx".to_owned(), millis: 1 }, 1);
+        for _ in 0..300 {
+            if faults.active().is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("no broadcast in 30 s")
+    }
+
+    fn providers(&self) -> Vec<(String, String)> {
+        self.0.providers()
+    }
+
+    /// The name under which faults know a provider.
+    pub(crate) fn provider_name(&self, address: &str) -> Result<String> {
+        let providers = self.providers();
+        let found = providers.into_iter().find(|(_, a)| a == address);
+        found.map(|(name, _)| name).with_context(|| format!("no provider {address}"))
+    }
+
+    /// The address of the provider of this name.
+    pub(crate) fn address_of(&self, name: &str) -> Result<String> {
+        let providers = self.providers();
+        let found = providers.into_iter().find(|(n, _)| n == name);
+        found.map(|(_, address)| address).with_context(|| format!("no provider {name}"))
+    }
+}
