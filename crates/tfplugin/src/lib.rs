@@ -10,6 +10,7 @@ mod framework;
 mod proto;
 mod schema;
 mod service;
+pub mod testing;
 mod values;
 mod wire;
 

@@ -95,6 +95,26 @@ impl<P: Provider> Service<P> {
         }))
     }
 
+    pub(crate) fn config_type(&self) -> Type {
+        self.0.config_type.clone()
+    }
+
+    pub(crate) fn resource_schema(&self, type_name: &str) -> Option<&Schema> {
+        self.0.resources.get(type_name).map(|managed| &managed.schema)
+    }
+
+    pub(crate) fn identity_type(&self, type_name: &str) -> Option<&Type> {
+        self.0.resources.get(type_name)?.identity.as_ref().map(|identity| &identity.value_type)
+    }
+
+    pub(crate) fn data_source_schema(&self, type_name: &str) -> Option<&Schema> {
+        self.0.data_sources.get(type_name).map(|source| &source.schema)
+    }
+
+    pub(crate) fn function(&self, name: &str) -> Option<&FunctionDefinition> {
+        self.0.functions.get(name).map(|callable| &callable.definition)
+    }
+
     /// Cancels everything that runs.
     pub(crate) fn stop(&self) {
         let running = std::mem::take(&mut *self.0.stop.lock().unwrap_or_else(PoisonError::into_inner));
