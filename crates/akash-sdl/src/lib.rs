@@ -16,15 +16,28 @@
 //! The verdict is that of the network's own parser: an SDL is accepted here exactly if it is accepted there, and then
 //! groups, manifest and hash are the same. The crate does no I/O and works in bounded time and memory.
 
+mod build;
 mod canonical;
+mod decode;
 mod diagnostic;
 mod diff;
 mod emit;
+mod encoding;
+mod go_sort;
 mod group;
+mod lint;
 mod manifest;
+mod model;
+mod names;
 mod report;
 mod resources;
+mod scalar;
+mod suggest;
 mod template;
+mod units;
+mod validate;
+mod version;
+mod yaml;
 
 use std::time::Duration;
 
@@ -105,11 +118,40 @@ impl Compilation {
 
 /// Compiles SDL text.
 pub fn compile(text: &str) -> Compilation {
-    let _ = text;
-    Compilation::default()
+    let tree = match yaml::load(text) {
+        Ok(tree) => tree,
+        Err(failure) => return refused(failure),
+    };
+    let mut decoder = decode::Decoder::new(&tree);
+    let mut sdl = None;
+    if let Some(document) = model::document(&mut decoder) {
+        if let Some(version) = document.version {
+            validate::document(&mut decoder, &document, version);
+            lint::document(&mut decoder, &document);
+            if !decoder.has_errors {
+                sdl = Some(build::sdl(&document, version));
+            }
+        }
+    }
+    let mut diagnostics = decoder.diagnostics;
+    diagnostics.sort_by(|a, b| (a.span, a.severity).cmp(&(b.span, b.severity)));
+    // What is merged in several places is read in each.
+    diagnostics.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+    Compilation { sdl, diagnostics }
 }
 
 /// Compiles SDL bytes: UTF-8, or UTF-16 with a byte order mark, as the network's YAML parser reads them.
 pub fn compile_bytes(bytes: &[u8]) -> Compilation {
-    compile(&String::from_utf8_lossy(bytes))
+    match encoding::text(bytes) {
+        Ok(text) => compile(&text),
+        Err(failure) => refused(failure),
+    }
+}
+
+fn refused(failure: yaml::Failure) -> Compilation {
+    let yaml::Failure { kind, message, span } = failure;
+    let rule = "the network's YAML parser (gopkg.in/yaml.v3)";
+    let error =
+        Diagnostic { severity: Severity::Error, kind, message, span, path: String::new(), rule, hint: None };
+    Compilation { sdl: None, diagnostics: vec![error] }
 }

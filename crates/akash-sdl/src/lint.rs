@@ -1,0 +1,231 @@
+//! Warnings about what the network accepts and what surely was not meant.
+//!
+//! Unknown keys are warned about where they are read (`suggest`); here is what needs the whole document. Nothing here
+//! changes the verdict.
+
+use std::collections::BTreeSet;
+
+use crate::decode::{Decoder, Map, shown};
+use crate::diagnostic::{Diagnostic, Kind, Severity};
+use crate::model::{Coin, Document, Service};
+use crate::validate::volume_path;
+use crate::yaml::NodeId;
+
+/// The only denomination that the chain takes for a deployment's price.
+const DENOM: &str = "uact";
+/// USDC on Akash. 1 ACT is 1 USD, and both count in millionths.
+const USDC: &str = "ibc/170C677610AC31DF0904FFE09CD3B5C657492170E7E52372E48756B71E56F2F1";
+
+/// Where the rules of this file come from.
+mod rule {
+    pub(super) const CHAIN: &str =
+        "the chain: MsgCreateDeployment takes prices in uact only (deployment code 24)";
+    pub(super) const PROVIDER: &str = "the provider daemon (bidengine/order.go)";
+    pub(super) const CONFIG: &str =
+        "chain-sdk go/node/deployment/v1beta4/validation_config.go (not enforced)";
+    pub(super) const IMAGE: &str = "Kubernetes: a node does not pull a tag again that it has";
+    pub(super) const UNUSED: &str = "the network reads only what `deployment` names";
+    pub(super) const COMMAND: &str = "Kubernetes: each item of `command` is one word";
+}
+
+/// Replicas, units of a group and groups of a deployment beyond which the chain's own constants say no.
+const MOST_REPLICAS: u32 = 50;
+const MOST_UNITS: usize = 20;
+const MOST_GROUPS: usize = 20;
+/// Volumes of one unit beyond which providers do not bid.
+const MOST_VOLUMES: usize = 4;
+
+/// Adds the warnings.
+pub(crate) fn document(d: &mut Decoder<'_, '_>, document: &Document<'_>) {
+    let mut lint = Lint { d };
+    lint.services(document);
+    lint.profiles(document);
+    lint.deployment(document);
+}
+
+struct Lint<'c, 't, 'a> {
+    d: &'c mut Decoder<'t, 'a>,
+}
+
+impl Lint<'_, '_, '_> {
+    fn warn(
+        &mut self,
+        kind: Kind,
+        node: NodeId,
+        path: String,
+        rule: &'static str,
+        message: String,
+        hint: &str,
+    ) {
+        if self.d.failed.contains(&node) {
+            return;
+        }
+        let span = Some(self.d.span(node));
+        let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
+        self.d.push(Diagnostic { severity: Severity::Warning, kind, message, span, path, rule, hint });
+    }
+
+    fn unused<T>(&mut self, what: &str, path: &str, defined: &Map<'_, T>, used: &BTreeSet<&str>) {
+        for (name, entry) in defined.iter().filter(|(name, _)| !used.contains(*name)) {
+            let message = format!("the {what} `{}` is not used", shown(name));
+            let hint = "remove it, or name it under `deployment`";
+            self.warn(Kind::Unused, entry.key, format!("{path}.{name}"), rule::UNUSED, message, hint);
+        }
+    }
+
+    fn services(&mut self, document: &Document<'_>) {
+        let used = document.deployment.iter().filter(|(_, targets)| !targets.value.is_empty());
+        let used: BTreeSet<&str> = used.map(|(name, _)| *name).collect();
+        self.unused("service", "services", &document.services, &used);
+        for (name, entry) in document.services.iter().filter(|(name, _)| used.contains(*name)) {
+            self.image(name, &entry.value);
+            self.command(name, "command", entry.key, entry.value.command.as_deref());
+        }
+    }
+
+    fn image(&mut self, name: &str, service: &Service<'_>) {
+        let (node, image) = service.image;
+        // A digest pins the image; a tag follows the last colon, unless that belongs to the registry's port.
+        if image.is_empty() || image.contains('@') {
+            return;
+        }
+        let last = image.rsplit('/').next().unwrap_or(image);
+        let message = match last.split_once(':').map(|(_, tag)| tag) {
+            None | Some("") => format!("the image `{}` has no tag, so it means `latest`", shown(image)),
+            Some("latest") => format!("the image `{}` has the tag `latest`", shown(image)),
+            Some(_) => return,
+        };
+        let hint = "providers keep images: name a version, so that an update really runs another image";
+        self.warn(Kind::Image, node, format!("services.{name}.image"), rule::IMAGE, message, hint);
+    }
+
+    fn command(&mut self, name: &str, field: &str, key: NodeId, words: Option<&[&str]>) {
+        if let Some(&[word]) = words {
+            if word.trim().contains([' ', '\t', '\n']) {
+                let message = format!("`{field}` is one word with spaces in it: no program has that name");
+                let hint = "write one item a word, for example `- sh`, `- -c`, `- \"...\"`";
+                self.warn(
+                    Kind::Command,
+                    key,
+                    format!("services.{name}.{field}"),
+                    rule::COMMAND,
+                    message,
+                    hint,
+                );
+            }
+        }
+    }
+
+    fn profiles(&mut self, document: &Document<'_>) {
+        let targets = || document.deployment.values().flat_map(|targets| &targets.value);
+        let compute: BTreeSet<&str> = targets().map(|(_, target)| target.value.profile.1).collect();
+        let placement: BTreeSet<&str> = targets().map(|(name, _)| *name).collect();
+        self.unused("compute profile", "profiles.compute", &document.compute, &compute);
+        self.unused("placement profile", "profiles.placement", &document.placement, &placement);
+        for (&name, entry) in document.placement.iter().filter(|(name, _)| placement.contains(*name)) {
+            let pricing = &entry.value.pricing;
+            let here: BTreeSet<&str> = targets()
+                .filter(|(placement, _)| **placement == name)
+                .map(|(_, target)| target.value.profile.1)
+                .collect();
+            for (&profile, price) in pricing {
+                let path = format!("profiles.placement.{name}.pricing.{profile}");
+                match price.value {
+                    Some(coin) if here.contains(profile) => self.denom(&coin, path),
+                    _ if !here.contains(profile) => {
+                        let message = format!("the price for `{}` is not used", shown(profile));
+                        self.warn(Kind::Unused, price.key, path, rule::UNUSED, message, "remove it");
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for (&name, entry) in document.compute.iter().filter(|(name, _)| compute.contains(*name)) {
+            self.volumes(document, name, entry.key, &entry.value);
+        }
+    }
+
+    fn denom(&mut self, coin: &Coin<'_>, path: String) {
+        let (node, denom) = coin.denom;
+        if denom == DENOM || denom.is_empty() {
+            return;
+        }
+        let hint = match (denom, coin.amount) {
+            (USDC, Some(amount)) => format!("1 USDC is 1 ACT: write `denom: uact` and `amount: {amount}`"),
+            ("uakt" | "akt", _) => {
+                "write `denom: uact`; the amount is in millionths of a USD: multiply the amount in \
+                                    uakt by the price of AKT in USD"
+                    .into()
+            }
+            _ => "write `denom: uact`, and the amount in millionths of a USD".into(),
+        };
+        let message = format!("the price is in `{}`, which the chain refuses", shown(denom));
+        self.warn(Kind::Denom, node, format!("{path}.denom"), rule::CHAIN, message, &hint);
+    }
+
+    fn volumes(
+        &mut self,
+        document: &Document<'_>,
+        profile: &str,
+        key: NodeId,
+        compute: &crate::model::Compute<'_>,
+    ) {
+        let Some(resources) = &compute.resources else { return };
+        if resources.storage.len() > MOST_VOLUMES {
+            let message = format!(
+                "{} volumes: providers do not bid on more than {MOST_VOLUMES}",
+                resources.storage.len()
+            );
+            let path = format!("profiles.compute.{profile}.resources.storage");
+            self.warn(Kind::Storage, key, path, rule::PROVIDER, message, "use fewer volumes");
+        }
+        let users = document
+            .deployment
+            .iter()
+            .filter(|(_, targets)| targets.value.values().any(|target| target.value.profile.1 == profile));
+        let services: Vec<_> = users.filter_map(|(name, _)| document.services.get(name)).collect();
+        let is_mounted = |name: &str| {
+            let params = services.iter().filter_map(|service| service.value.params.as_ref());
+            params.into_iter().any(|params| params.storage.contains_key(name))
+        };
+        // The volume `default` is the container's own disk and needs no mount.
+        for volume in
+            resources.storage.iter().filter(|volume| volume.name != "default" && !is_mounted(volume.name))
+        {
+            let message = format!("the volume `{}` is not mounted by any service", shown(volume.name));
+            let hint = format!("add `{}: {{mount: /path}}` to `params.storage` of the service", volume.name);
+            self.warn(Kind::Unused, volume.node, volume_path(profile, volume), rule::UNUSED, message, &hint);
+        }
+    }
+
+    fn deployment(&mut self, document: &Document<'_>) {
+        let mut groups = std::collections::BTreeMap::<&str, usize>::new();
+        for (service, targets) in &document.deployment {
+            for (&placement, target) in &targets.value {
+                *groups.entry(placement).or_default() += 1;
+                let (node, count) = target.value.count;
+                if count > MOST_REPLICAS {
+                    let message =
+                        format!("{count} replicas are more than the {MOST_REPLICAS} that the chain foresees");
+                    let path = format!("deployment.{service}.{placement}.count");
+                    self.warn(Kind::Limit, node, path, rule::CONFIG, message, "");
+                }
+            }
+        }
+        let node = document.deployment_key.unwrap_or_default();
+        if groups.len() > MOST_GROUPS {
+            let message = format!(
+                "{} placements are more than the {MOST_GROUPS} that the chain foresees",
+                groups.len()
+            );
+            self.warn(Kind::Limit, node, "deployment".into(), rule::CONFIG, message, "");
+        }
+        for (placement, units) in groups.into_iter().filter(|(_, units)| *units > MOST_UNITS) {
+            let message = format!(
+                "placement `{}` has {units} services, more than the {MOST_UNITS} that the chain foresees",
+                shown(placement)
+            );
+            self.warn(Kind::Limit, node, "deployment".into(), rule::CONFIG, message, "");
+        }
+    }
+}
