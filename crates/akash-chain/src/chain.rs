@@ -12,12 +12,8 @@ use std::{
 
 use akash_proto::{Coin, Dec, NumberError};
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Endpoint, Fate, Msg, Outcome, Pending, QueryError, SubmitError, Wallet, address, endpoint::node,
-    listing::Listings,
-};
+use crate::{Endpoint, QueryError, Wallet, address, endpoint::node, listing::Listings, submit::Pipeline};
 
 /// The default timeout of a transaction.
 pub(crate) const TX_TIMEOUT: Duration = Duration::from_secs(60);
@@ -152,7 +148,10 @@ pub(crate) struct Inner {
     pub(crate) network: OnceCell<Network>,
     /// The height of our own last included transaction: nodes below it are behind.
     pub(crate) floor: AtomicU64,
+    /// The highest height that any answer was given at.
+    pub(crate) seen: AtomicU64,
     pub(crate) listings: Listings,
+    pub(crate) pipeline: Pipeline,
 }
 
 impl Chain {
@@ -199,7 +198,9 @@ impl Chain {
             chain_id: OnceLock::new(),
             network: OnceCell::new(),
             floor: AtomicU64::new(0),
+            seen: AtomicU64::new(0),
             listings: Listings::default(),
+            pipeline: Pipeline::default(),
         })))
     }
 
@@ -246,33 +247,5 @@ impl Chain {
                 })
             })
             .await
-    }
-
-    /// Sends one message of the wallet's account and waits until it is in a block.
-    ///
-    /// Messages that are submitted at the same time may travel in one transaction; each has its own outcome. `observe`
-    /// is called with what to look up later each time before a transaction with this message is broadcast: the caller
-    /// writes it down; a later call replaces an earlier one. Nothing is ever sent while an earlier transaction with
-    /// this message can still happen.
-    ///
-    /// `cancel` before broadcast gives [`SubmitError::Cancelled`]; after it, a short grace for the next block, then
-    /// [`SubmitError::Open`].
-    pub async fn submit(
-        &self,
-        message: Msg,
-        cancel: &CancellationToken,
-        observe: &(dyn Fn(&Pending) + Send + Sync),
-    ) -> Result<Outcome, SubmitError> {
-        _ = (message, cancel, observe);
-        Err(SubmitError::NoWallet)
-    }
-
-    /// Looks up what became of a message that was sent earlier, by this process or another: once, on every endpoint.
-    ///
-    /// [`Fate::DidNotHappen`] is definite: a node that indexes transactions does not have it although its own block
-    /// time is past the timeout, and the message's effect is not on chain either.
-    pub async fn fate(&self, pending: &Pending) -> Result<Fate, QueryError> {
-        _ = pending;
-        Ok(Fate::Open)
     }
 }

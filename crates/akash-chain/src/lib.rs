@@ -3,15 +3,24 @@
 //! The crate must not know Terraform, SDL, or providers' gateways.
 
 mod address;
+mod broadcast;
 mod chain;
 mod endpoint;
 mod error_table;
 mod errors;
+mod fate;
+mod gas;
 mod listing;
 mod msg;
 mod network;
 mod outcome;
 mod query;
+mod read;
+#[cfg(test)]
+mod recordings;
+mod simulate;
+mod submit;
+mod tx;
 mod wallet;
 
 pub use address::is_address;
@@ -22,5 +31,5 @@ pub use listing::Listing;
 pub use msg::Msg;
 pub use network::{PRESETS, Preset, preset};
 pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Stage, SubmitError};
-pub use query::{Block, QueryError};
+pub use read::{Block, QueryError};
 pub use wallet::{Wallet, WalletError};

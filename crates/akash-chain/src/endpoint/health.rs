@@ -20,21 +20,18 @@ pub(crate) struct Health {
     pause: Option<Instant>,
     /// Age of its latest block when it was last looked at.
     age: Option<Duration>,
-    /// The highest height that it has shown.
-    height: u64,
 }
 
 impl Health {
-    /// It answered, at `height` if it said so.
-    pub(crate) fn answered(&mut self, height: Option<u64>) {
+    /// It answered.
+    pub(crate) fn answered(&mut self) {
         self.faults = 0;
         self.pause = None;
-        self.height = self.height.max(height.unwrap_or(0));
     }
 
     /// Its latest block.
-    pub(crate) fn block(&mut self, height: u64, time: OffsetDateTime) {
-        self.answered(Some(height));
+    pub(crate) fn block(&mut self, time: OffsetDateTime) {
+        self.answered();
         self.age = Some((OffsetDateTime::now_utc() - time).try_into().unwrap_or_default());
     }
 
@@ -66,15 +63,15 @@ mod tests {
     fn ranks() {
         let now = OffsetDateTime::now_utc();
         let (mut good, mut behind, mut failed) = (Health::default(), Health::default(), Health::default());
-        good.block(10, now);
-        behind.block(5, now - Duration::from_secs(300));
-        failed.block(10, now);
+        good.block(now);
+        behind.block(now - Duration::from_secs(300));
+        failed.block(now);
         failed.failed(None);
         let best = good.age();
         assert_eq!(good.rank(best), (false, false));
         assert_eq!(behind.rank(best), (false, true));
         assert_eq!(failed.rank(best), (true, false));
-        failed.answered(None);
+        failed.answered();
         assert_eq!(failed.rank(best), (false, false));
     }
 }
