@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 /// Something that is only read.
 #[async_trait]
 pub trait DataSource: Send + Sync + 'static {
-    /// The data source's value as a struct of [`Value`](crate::Value)s.
+    /// The data source's value. Since it is only read when all is known, plain types and `Option`s will do.
     type Model: Serialize + DeserializeOwned + Send + Sync;
 
     /// The whole name, such as `akash_bids`.
@@ -20,7 +20,8 @@ pub trait DataSource: Send + Sync + 'static {
     /// The attributes.
     fn schema(&self) -> Schema;
 
-    /// Checks the configuration; values may be unknown. No I/O.
+    /// Checks the configuration; values may be unknown. Not called while a value is unknown that the model has no
+    /// place for. No I/O.
     async fn validate(&self, cx: &Context, config: &Self::Model, diagnostics: &mut Diagnostics) {
         let _ = (cx, config, diagnostics);
     }
@@ -70,6 +71,7 @@ impl<D: DataSource> DynDataSource for Typed<D> {
     async fn validate(&self, cx: &Context, config: &Dynamic, diagnostics: &mut Diagnostics) {
         match from_dynamic(config) {
             Ok(config) => self.0.validate(cx, &config, diagnostics).await,
+            Err(error) if error.is_unknown() => {}
             Err(error) => diagnostics.value_error(&error),
         }
     }

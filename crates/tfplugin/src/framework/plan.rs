@@ -94,6 +94,9 @@ fn walk_config(attributes: &Attributes, config: &Dynamic, above: &Path, diagnost
             diagnostics.error_at(&path, "Attribute cannot be set", detail);
             continue;
         }
+        if let Some(message) = &attribute.deprecated {
+            diagnostics.warning_at(&path, format!("{path} is deprecated"), message);
+        }
         if value.first_unknown().is_none() {
             for check in &attribute.validators {
                 if let Err(problem) = check(value) {

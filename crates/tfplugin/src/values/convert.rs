@@ -18,12 +18,13 @@ const JSON_NUMBER: &str = "$serde_json::private::Number";
 pub struct ValueError {
     path: Path,
     message: String,
+    is_unknown: bool,
 }
 
 impl ValueError {
     /// An error at a path.
     pub fn new(path: Path, message: impl Into<String>) -> Self {
-        Self { path, message: message.into() }
+        Self { path, message: message.into(), is_unknown: false }
     }
 
     /// The attribute that does not fit.
@@ -36,8 +37,13 @@ impl ValueError {
         &self.message
     }
 
+    /// Whether the only fault of the value is that it is not known yet.
+    pub const fn is_unknown(&self) -> bool {
+        self.is_unknown
+    }
+
     pub(crate) fn below(self, step: Step) -> Self {
-        Self { path: self.path.below(step), message: self.message }
+        Self { path: self.path.below(step), ..self }
     }
 }
 
@@ -84,7 +90,10 @@ struct FromDynamic<'a>(&'a Dynamic);
 impl<'a> FromDynamic<'a> {
     fn mismatch(&self, wanted: &str) -> ValueError {
         match self.0 {
-            Dynamic::Unknown => error(format!("expected {wanted}, but the value is not known yet")),
+            Dynamic::Unknown => {
+                let error = error(format!("expected {wanted}, but the value is not known yet"));
+                ValueError { is_unknown: true, ..error }
+            }
             other => error(format!("expected {wanted}, got {}", other.kind())),
         }
     }

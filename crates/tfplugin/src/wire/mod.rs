@@ -115,7 +115,7 @@ async fn debug<P: Provider>(provider: P, options: &ServeOptions) -> Result<ExitC
         format!("registry.opentofu.org/{source}"): entry,
     });
     let text = format!(
-        "Set this where terraform or tofu runs, and end the provider with Ctrl-C:\n\n\tTF_REATTACH_PROVIDERS='{entries}'\n"
+        "Set this where terraform or tofu runs, and end the provider with Ctrl-C:\n\n\tTF_REATTACH_PROVIDERS='{entries}'"
     );
     announce(&text).map_err(ServeError::Announce)?;
     Ok(listen(&listener, None, Service::new(provider), ended, None).await)
@@ -123,7 +123,8 @@ async fn debug<P: Provider>(provider: P, options: &ServeOptions) -> Result<ExitC
 
 fn announce(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")?;
+    // At once: whoever reads the line may close the pipe after it.
+    stdout.write_all(format!("{text}\n").as_bytes())?;
     stdout.flush()
 }
 
