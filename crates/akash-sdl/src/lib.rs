@@ -37,6 +37,7 @@ mod template;
 mod units;
 mod validate;
 mod version;
+mod wire;
 mod yaml;
 
 use std::time::Duration;

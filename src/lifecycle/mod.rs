@@ -1,0 +1,23 @@
+//! What resources and data sources share: ids, costs, choosing among bids, waiting until a lease is ready.
+
+pub(crate) mod cost;
+pub(crate) mod dseq;
+pub(crate) mod duration;
+pub(crate) mod ids;
+pub(crate) mod limit;
+pub(crate) mod manifest;
+pub(crate) mod market;
+pub(crate) mod providers;
+pub(crate) mod selection;
+pub(crate) mod send;
+
+use tfplugin::{Diagnostics, Path};
+
+/// Refuses an attribute that the schema names and this version does not act on.
+pub(crate) fn not_built(at: &Path, diagnostics: &mut Diagnostics) {
+    diagnostics.error_at(
+        at,
+        format!("`{at}` is not built yet"),
+        format!("This version of the provider does not act on `{at}` yet and will not pretend to. Remove it."),
+    );
+}

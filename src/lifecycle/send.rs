@@ -1,0 +1,47 @@
+//! Sending one message for a resource, and telling the user what came of it.
+
+use akash_chain::{Kind, Msg, OpenReason, Outcome, Pending, SubmitError};
+use tfplugin::Diagnostics;
+
+use super::limit::Limit;
+use crate::provider::Clients;
+
+/// Sends a message and waits for its block. Bounded by `limit`.
+pub(crate) async fn send(clients: &Clients, message: impl Into<Msg>, limit: &Limit) -> Result<Outcome, SubmitError> {
+    clients.chain.submit(message.into(), limit.token(), &|pending| {
+        tracing::info!(tx_hash = pending.tx_hash, "sending a transaction");
+    })
+    .await
+}
+
+/// The kind of the chain's refusal, if the chain refused.
+pub(crate) fn refusal(error: &SubmitError) -> Option<Kind> {
+    match error {
+        SubmitError::Refused(refusal) => Some(refusal.error.kind()),
+        _ => None,
+    }
+}
+
+/// What to look up later, if the message's fate is open.
+pub(crate) fn pending(error: &SubmitError) -> Option<(&Pending, OpenReason)> {
+    match error {
+        SubmitError::Open { pending, why } => Some((pending, *why)),
+        _ => None,
+    }
+}
+
+/// The error as a diagnostic. `what` completes "… failed", for example "Creating the deployment".
+pub(crate) fn tell(what: &str, error: &SubmitError, limit: &Limit, diagnostics: &mut Diagnostics) {
+    let summary = match error {
+        SubmitError::NoWallet => "No wallet".to_owned(),
+        SubmitError::Funds { denom, .. } => format!("Not enough {denom}"),
+        SubmitError::Open { .. } => format!("{what}: outcome not known yet"),
+        SubmitError::Cancelled if limit.stopped() => format!("{what}: stopped"),
+        SubmitError::Cancelled => format!("{what}: out of time"),
+        _ => format!("{what} failed"),
+    };
+    let detail = error.to_string();
+    let mut sentence = detail.chars();
+    let detail = sentence.next().map_or_else(String::new, |first| first.to_uppercase().chain(sentence).collect());
+    diagnostics.error(summary, if detail.ends_with('.') { detail } else { format!("{detail}.") });
+}

@@ -1,0 +1,166 @@
+//! Receipts: what was done, for whom, at what price, and the transaction that proves it. Each one is sealed by the
+//! SHA-256 of its own canonical JSON, so that a changed receipt shows.
+//!
+//! This module knows the receipt's form; it does not decide when one is due.
+
+use akash_chain::Outcome;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// How many receipts a resource keeps in state, the newest last.
+const KEPT: usize = 5;
+
+/// What a receipt is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Target {
+    /// The account that owns the deployment.
+    pub(crate) owner: String,
+    /// The deployment's sequence number.
+    pub(crate) dseq: u64,
+    /// The group, for what concerns one group.
+    pub(crate) gseq: Option<u32>,
+    /// The order, for what concerns a lease.
+    pub(crate) oseq: Option<u32>,
+    /// The provider's address, for what concerns a lease.
+    pub(crate) provider: Option<String>,
+}
+
+/// A receipt being written. [`Receipt::seal`] makes it the JSON text that goes into state.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    /// The network's preset name, where one was chosen.
+    pub(crate) network: Option<String>,
+    /// The chain's id.
+    pub(crate) chain_id: String,
+    /// What was done: `deployment.create`, `lease.create`, …
+    pub(crate) action: &'static str,
+    /// What it was done to.
+    pub(crate) target: Target,
+    /// What was asked for: hashes, resources, price ceiling. Fields that do not apply are left out.
+    pub(crate) request: Value,
+    /// The user's reason: the resource's `reason`, else `AKASH_REASON`.
+    pub(crate) reason: Option<String>,
+}
+
+/// What came of it, as the receipt's `response`, and when.
+pub(crate) struct Answer {
+    response: Map<String, Value>,
+    at: OffsetDateTime,
+}
+
+impl Answer {
+    /// A transaction's answer: the block's time is the receipt's.
+    pub(crate) fn transaction(outcome: &Outcome, status: &str) -> Self {
+        let response = object(json!({
+            "tx_hash": outcome.tx_hash,
+            "height": outcome.height,
+            "gas_used": outcome.gas_used,
+            "fee": { "amount": outcome.fee.amount.to_string(), "denom": outcome.fee.denom },
+            "messages": outcome.messages,
+            "message_index": outcome.message_index,
+            "status": status,
+        }));
+        Self { response, at: outcome.time }
+    }
+
+    /// A provider's answer to an upload: it has no block, so the time is this machine's.
+    pub(crate) fn upload(status: &str) -> Self {
+        Self { response: object(json!({ "status": status })), at: OffsetDateTime::now_utc() }
+    }
+
+    /// Adds a field to `response`.
+    pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
+        self.response.insert(key.into(), value);
+        self
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+impl Receipt {
+    /// The receipt as JSON text, sealed with `sha256:` over its canonical form without the seal.
+    ///
+    /// `previous` is null: there is no ledger of this machine yet.
+    pub(crate) fn seal(self, answer: Answer) -> String {
+        let Target { owner, dseq, gseq, oseq, provider } = self.target;
+        let mut target = object(json!({ "owner": owner, "dseq": dseq.to_string() }));
+        let optional = [("gseq", gseq.map(Value::from)), ("oseq", oseq.map(Value::from)), ("provider", provider.map(Value::from))];
+        target.extend(optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+        let timestamp = answer.at.format(&Rfc3339).unwrap_or_default();
+        let mut receipt = object(json!({
+            "version": 1,
+            "timestamp": timestamp,
+            "platform": "akash",
+            "network": self.network,
+            "chain_id": self.chain_id,
+            "action": self.action,
+            "target": target,
+            "request": self.request,
+            "response": answer.response,
+            "reason": self.reason,
+            "previous": null,
+        }));
+        let seal = seal_of(&receipt);
+        receipt.insert("sha256".into(), seal.into());
+        canonical(&receipt)
+    }
+}
+
+/// `sha256:` and the hex digest of the canonical JSON of `receipt`, which must not hold its seal.
+fn seal_of(receipt: &Map<String, Value>) -> String {
+    let digest = Sha256::digest(canonical(receipt));
+    format!("sha256:{}", hex(&digest))
+}
+
+/// RFC 8785 for what a receipt holds: strings, whole numbers, null. `serde_json`'s map is sorted by key and its
+/// writer escapes as the RFC does; fractions, which would differ, never occur in a receipt.
+fn canonical(receipt: &Map<String, Value>) -> String {
+    Value::Object(receipt.clone()).to_string()
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The receipts of a resource with `new` behind them, cut to the last five.
+pub(crate) fn append(mut receipts: Vec<String>, new: impl IntoIterator<Item = String>) -> Vec<String> {
+    receipts.extend(new);
+    receipts.split_off(receipts.len().saturating_sub(KEPT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seal_is_over_the_rest() {
+        let receipt = Receipt {
+            network: Some("devnet".into()),
+            chain_id: "devnet-1".into(),
+            action: "lease.manifest",
+            target: Target { owner: "akash1x".into(), dseq: 42, gseq: Some(1), oseq: Some(1), provider: None },
+            request: json!({ "manifest_hash": "sha256:00" }),
+            reason: Some("why \u{7f} not".into()),
+        };
+        let text = receipt.seal(Answer::upload("accepted"));
+        let mut read: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(canonical(&read), text);
+        let seal = read.remove("sha256").unwrap();
+        assert_eq!(seal, Value::from(seal_of(&read)));
+        read.insert("action".into(), "other".into());
+        assert_ne!(seal, Value::from(seal_of(&read)));
+    }
+
+    #[test]
+    fn five_are_kept() {
+        let kept = append((0..4).map(|n| n.to_string()).collect(), ["4".into(), "5".into()]);
+        assert_eq!(kept, ["1", "2", "3", "4", "5"]);
+    }
+}

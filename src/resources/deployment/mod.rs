@@ -1,0 +1,180 @@
+//! `akash_deployment`: what is to run, and its escrow.
+
+mod apply;
+pub(crate) mod model;
+mod plan;
+mod read;
+
+use tfplugin::{
+    Context, Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Resource, Saved, Schema,
+    Update, Value, async_trait,
+};
+
+use crate::lifecycle::ids::{DeploymentIdentity, DeploymentRef};
+use crate::provider::{Clients, Shared};
+use model::{Deployment, Private};
+pub(crate) use read::closed as is_closed;
+
+/// The resource.
+#[derive(Debug)]
+pub(crate) struct DeploymentResource {
+    shared: Shared,
+}
+
+impl DeploymentResource {
+    /// The resource over the provider's shared clients.
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+}
+
+/// Refuses to touch a resource of another chain: its absence here would mean nothing.
+pub(crate) fn same_chain(clients: &Clients, chain_id: &Value<String>, diagnostics: &mut Diagnostics) -> bool {
+    let Some(recorded) = chain_id.as_deref().filter(|recorded| *recorded != clients.chain_id) else { return true };
+    diagnostics.error(
+        "The resource is on another chain",
+        format!(
+            "State says chain `{recorded}`, the provider is configured for `{}`. Nothing was read or changed. Configure \
+             the provider for `{recorded}`, or remove the resource from state if it is to be forgotten.",
+            clients.chain_id
+        ),
+    );
+    false
+}
+
+/// Refuses to change what belongs to another wallet.
+pub(crate) fn same_owner(clients: &Clients, owner: Option<&str>, diagnostics: &mut Diagnostics) -> bool {
+    let (Some(owner), Some(wallet)) = (owner, clients.owner.as_deref()) else { return true };
+    if owner == wallet {
+        return true;
+    }
+    diagnostics.error(
+        "The resource belongs to another wallet",
+        format!("Its owner is {owner}, the configured wallet is {wallet}, which can read it but not change it."),
+    );
+    false
+}
+
+#[async_trait]
+impl Resource for DeploymentResource {
+    type Model = Deployment;
+    type Private = Private;
+    type Identity = DeploymentIdentity;
+
+    fn type_name(&self) -> &'static str {
+        "akash_deployment"
+    }
+
+    fn schema(&self) -> Schema {
+        model::schema()
+    }
+
+    fn identity_schema(&self) -> Option<IdentitySchema> {
+        let schema = IdentitySchema::new()
+            .optional("owner", "The account that owns it; by default the wallet.")
+            .required("dseq", "The deployment's sequence number.");
+        Some(schema)
+    }
+
+    fn identity(&self, state: &Deployment) -> Option<DeploymentIdentity> {
+        let id = DeploymentRef::parse(state.id.as_deref()?, None).ok()?;
+        Some(DeploymentIdentity { owner: id.owner.into(), dseq: id.dseq.to_string().into() })
+    }
+
+    async fn validate(&self, _: &Context, config: &Deployment, diagnostics: &mut Diagnostics) {
+        plan::validate(config, diagnostics);
+    }
+
+    async fn plan_create(&self, _: &Context, plan: &mut PlanCreate<Self>, diagnostics: &mut Diagnostics) {
+        plan::create(plan, diagnostics);
+    }
+
+    async fn plan_update(&self, _: &Context, plan: &mut PlanUpdate<Self>, diagnostics: &mut Diagnostics) {
+        if let Some(clients) = self.shared.ready()
+            && !same_chain(&clients, &plan.prior.chain_id, diagnostics)
+        {
+            return;
+        }
+        plan::update(plan, diagnostics);
+        let changes = plan.planned != plan.prior || !plan.replace.is_empty();
+        if let Some(clients) = self.shared.ready().filter(|_| changes) {
+            same_owner(&clients, plan.prior.owner.as_deref(), diagnostics);
+        }
+    }
+
+    async fn plan_delete(&self, _: &Context, prior: &Deployment, _: &Private, diagnostics: &mut Diagnostics) {
+        if let Some(clients) = self.shared.ready() {
+            let _ = same_chain(&clients, &prior.chain_id, diagnostics)
+                && same_owner(&clients, prior.owner.as_deref(), diagnostics);
+        }
+    }
+
+    async fn create(
+        &self,
+        cx: &Context,
+        create: Create<Self>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Saved<Self>> {
+        let clients = self.shared.clients(diagnostics)?;
+        apply::create(&clients, cx, create, diagnostics).await
+    }
+
+    async fn read(&self, _: &Context, read: Read<Self>, diagnostics: &mut Diagnostics) -> Option<Saved<Self>> {
+        if self.shared.is_unknown() {
+            return Some(Saved { state: read.state, private: read.private });
+        }
+        let clients = self.shared.clients(diagnostics)?;
+        read::read(&clients, read, diagnostics).await
+    }
+
+    async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
+        match self.shared.clients(diagnostics) {
+            Some(clients) => apply::update(&clients, cx, update, diagnostics).await,
+            None => Saved { state: update.prior, private: update.private },
+        }
+    }
+
+    async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
+        if let Some(clients) = self.shared.clients(diagnostics) {
+            apply::delete(&clients, cx, delete, diagnostics).await;
+        }
+    }
+
+    async fn import(
+        &self,
+        _: &Context,
+        import: Import<DeploymentIdentity>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Saved<Self>> {
+        let clients = self.shared.clients(diagnostics)?;
+        let wallet = clients.owner.as_deref();
+        let id = match &import {
+            Import::Id(id) => DeploymentRef::parse(id, wallet),
+            Import::Identity(identity) => {
+                DeploymentRef::of(identity.owner.as_deref(), identity.dseq.as_deref().unwrap_or_default(), wallet)
+            }
+        };
+        match id {
+            Ok(id) => Some(Saved { state: imported(&id, &clients), private: Private::default() }),
+            Err(error) => {
+                diagnostics.error(
+                    "Not the id of a deployment",
+                    format!("{error}. A deployment is imported by DSEQ (of the wallet), OWNER/DSEQ, or its identity."),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// The state that Terraform's read after an import starts from.
+fn imported(id: &DeploymentRef, clients: &Clients) -> Deployment {
+    Deployment {
+        id: id.to_string().into(),
+        owner: id.owner.as_str().into(),
+        dseq: id.dseq.to_string().into(),
+        chain_id: clients.chain_id.as_str().into(),
+        receipts: Value::Known(Vec::new()),
+        ..Deployment::default()
+    }
+}

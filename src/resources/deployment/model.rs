@@ -1,0 +1,273 @@
+//! The values of an `akash_deployment`: its schema, the state that users see, and what is remembered beside it.
+
+use std::collections::BTreeMap;
+
+use akash_chain::Pending;
+use akash_proto::{Coin, Dec};
+use akash_sdl::{Group, Sdl};
+use serde::{Deserialize, Serialize};
+use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
+
+use crate::lifecycle::{cost::Cost, duration::Timeouts};
+
+/// An `akash_deployment`, in configuration, plan and state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Deployment {
+    pub(crate) sdl: Value<String>,
+    pub(crate) name: Value<String>,
+    pub(crate) adopt: Value<bool>,
+    pub(crate) deposit: Value<String>,
+    pub(crate) escrow: Value<Escrow>,
+    pub(crate) on_market_change: Value<String>,
+    pub(crate) reason: Value<String>,
+    pub(crate) secrets: Value<BTreeMap<String, Value<String>>>,
+    pub(crate) secrets_version: Value<String>,
+    pub(crate) timeouts: Value<Timeouts>,
+    pub(crate) id: Value<String>,
+    pub(crate) owner: Value<String>,
+    pub(crate) dseq: Value<String>,
+    pub(crate) chain_id: Value<String>,
+    pub(crate) hash: Value<String>,
+    pub(crate) manifest: Value<String>,
+    pub(crate) groups: Value<BTreeMap<String, Value<GroupValue>>>,
+    pub(crate) state: Value<String>,
+    pub(crate) created_height: Value<String>,
+    pub(crate) deposited: Value<String>,
+    pub(crate) cost: Value<Cost>,
+    pub(crate) receipts: Value<Vec<String>>,
+}
+
+/// The `escrow` argument.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Escrow {
+    min_runway: Value<String>,
+    target_runway: Value<String>,
+}
+
+/// One group, as it is on chain: what was asked for when the deployment was created.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GroupValue {
+    gseq: Value<u64>,
+    max_price: Value<String>,
+    requirements: Value<Requirements>,
+    resources: Value<Vec<Unit>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Requirements {
+    attributes: BTreeMap<String, String>,
+    signed_by_all_of: Vec<String>,
+    signed_by_any_of: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Unit {
+    count: u64,
+    cpu: u64,
+    memory: u64,
+    gpu: u64,
+    gpu_attributes: Vec<String>,
+    storage: Vec<Volume>,
+    price: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Volume {
+    name: String,
+    size: u64,
+    class: Option<String>,
+    persistent: bool,
+}
+
+/// What is remembered beside the state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Private {
+    /// The create whose fate is open.
+    pub(crate) pending: Option<Pending>,
+    /// The groups as the chain has them: what a plan compares an SDL with.
+    pub(crate) groups: Vec<Group>,
+    /// `reclamation.min_window` as the chain has it, in seconds.
+    pub(crate) reclamation: Option<u64>,
+    /// Block height of the last read.
+    pub(crate) height: Option<u64>,
+}
+
+impl Deployment {
+    /// Fills in what an SDL alone decides of a new deployment.
+    pub(crate) fn set_compiled(&mut self, sdl: &Sdl) {
+        self.set_groups(&sdl.groups);
+        self.hash = sdl.hash_hex().into();
+        self.manifest = crate::lifecycle::manifest::ManifestAttribute::new(sdl.manifest.clone()).text().into();
+    }
+
+    /// Fills in `groups` and `cost`.
+    pub(crate) fn set_groups(&mut self, groups: &[Group]) {
+        self.cost = Value::Known(Cost::of(ceiling(groups)));
+        self.groups = Value::Known(
+            (1_u64..)
+                .zip(groups)
+                .map(|(gseq, group)| (group.name.clone(), Value::Known(GroupValue::new(gseq, group))))
+                .collect(),
+        );
+    }
+}
+
+/// The most that all groups may cost together, in uact per block.
+fn ceiling(groups: &[Group]) -> Dec {
+    groups.iter().filter_map(Group::max_price).map(|price| price.amount).sum()
+}
+
+impl GroupValue {
+    fn new(gseq: u64, group: &Group) -> Self {
+        let requirements = &group.requirements;
+        let attributes = requirements.attributes.iter().flatten();
+        Self {
+            gseq: gseq.into(),
+            max_price: group.max_price().map(|price| price.amount.to_string()).into(),
+            requirements: Value::Known(Requirements {
+                attributes: attributes.map(|one| (one.key.clone(), one.value.clone())).collect(),
+                signed_by_all_of: requirements.signed_by.all_of.clone().unwrap_or_default(),
+                signed_by_any_of: requirements.signed_by.any_of.clone().unwrap_or_default(),
+            }),
+            resources: Value::Known(group.resources.iter().map(Unit::new).collect()),
+        }
+    }
+}
+
+impl Unit {
+    fn new(unit: &akash_sdl::ResourceUnit) -> Self {
+        let resource = &unit.resource;
+        let storage = resource.storage.iter().map(|volume| {
+            let attribute = |key: &str| {
+                volume.attributes.iter().find(|one| one.key == key).map(|one| one.value.clone())
+            };
+            Volume {
+                name: volume.name.clone(),
+                size: volume.size.val,
+                class: attribute("class"),
+                persistent: attribute("persistent").is_some_and(|text| text == "true"),
+            }
+        });
+        Self {
+            count: unit.count.into(),
+            cpu: resource.cpu.units.val,
+            memory: resource.memory.size.val,
+            gpu: resource.gpu.units.val,
+            gpu_attributes: resource.gpu.attributes.iter().map(|one| one.key.clone()).collect(),
+            storage: storage.collect(),
+            price: unit.price.amount.to_string(),
+        }
+    }
+}
+
+fn coin(value: &Dynamic) -> Result<(), String> {
+    let Dynamic::String(text) = value else { return Ok(()) };
+    let coin: Coin = text.parse().map_err(|error: akash_proto::NumberError| error.to_string())?;
+    if coin.denom == "uact" {
+        return Ok(());
+    }
+    Err(format!(
+        "deployments are paid in uact (ACT, 1,000,000 uact are 1 USD), not in {}; the chain refuses a deposit in it",
+        coin.denom
+    ))
+}
+
+fn one_of(words: &'static [&'static str]) -> impl Fn(&Dynamic) -> Result<(), String> {
+    move |value| match value {
+        Dynamic::String(text) if !words.contains(&text.as_str()) => {
+            Err(format!("`{text}` is not one of {}", words.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_empty(value: &Dynamic) -> Result<(), String> {
+    match value {
+        Dynamic::String(text) if text.trim().is_empty() => Err("it is empty; leave it out, or give a name".into()),
+        _ => Ok(()),
+    }
+}
+
+/// The schema of `akash_deployment`.
+pub(crate) fn schema() -> Schema {
+    let string = || Attribute::string().optional();
+    let computed = || Attribute::string().computed();
+    let later = "Not built yet: setting it is an error.";
+    let strings = |text: &str| Attribute::list(Type::String).computed().description(text);
+    let number = |text: &str| Attribute::number().computed().description(text);
+    Schema::new(
+        "A deployment: what is to run (an [SDL](https://akash.network/docs/getting-started/stack-definition-language/)), \
+         with its escrow account on chain. Providers bid on it; an `akash_lease` takes a bid and brings it up.\n\n\
+         A change that the chain can take in place (image, command, environment, ports of the same kind) sends the new \
+         hash; the lease then uploads the new manifest. A change of resources, counts, or the number of endpoints \
+         replaces the deployment, and the plan names the SDL path that forces it. Comments, key order and YAML style \
+         are no change.",
+    )
+    .attribute("sdl", Attribute::string().required().description("The SDL, version 2.0 or 2.1. Validated in the plan, with the position of each error. It is stored in state and shown in plans as any argument: keep passwords out of it."))
+    .attribute("name", string().validate(not_empty).description("A name, unique among the wallet's active deployments: the dseq is derived from it, so that the chain itself allows one active deployment of that name. Not to be combined with `create_before_destroy`. A name given later is recorded in place; another name replaces."))
+    .attribute("adopt", Attribute::bool().optional().description(format!("Take over an active deployment of the same name and groups. {later}")))
+    .attribute("deposit", string().validate(coin).description("What to put into escrow, for example `5000000uact`; what is not used comes back when the deployment is closed. Default: the chain's minimum. On update tops up to this sum; a lower value changes nothing."))
+    .attribute("escrow", Attribute::object([
+        ("min_runway", string().validate(crate::lifecycle::duration::check).description("Top up when less than this is left, for example `72h`.")),
+        ("target_runway", string().validate(crate::lifecycle::duration::check).description("Top up to this, for example `14d`.")),
+    ]).optional().description(format!("Keeps the escrow filled. {later}")))
+    .attribute("on_market_change", string().validate(one_of(&["keep", "replace"])).description("What a change of price, `signedBy` or placement attributes alone does. The chain can't change them in a deployment that exists. `keep`, the default: the new text is recorded with a warning and applies when the deployment is next created. `replace`: it is created anew."))
+    .attribute("reason", string().description("Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing."))
+    .attribute("secrets", Attribute::map(Type::String).optional().write_only().description(format!("Values for `${{secret.NAME}}` in the SDL, never stored. {later}")))
+    .attribute("secrets_version", string().description(format!("Change it to send changed `secrets`. {later}")))
+    .attribute("timeouts", Timeouts::attribute())
+    .attribute("id", computed().description("`OWNER/DSEQ`."))
+    .attribute("owner", computed().description("The wallet's address."))
+    .attribute("dseq", computed().description("The deployment's sequence number, chosen by the provider before anything is sent."))
+    .attribute("chain_id", computed().description("The chain it is on."))
+    .attribute("hash", computed().description("SHA-256 of the manifest as the chain has it, in hex."))
+    .attribute("manifest", computed().sensitive().description("The manifest, for `akash_lease.manifest`."))
+    .attribute("groups", Attribute::map_nested([
+        ("gseq", number("The group's number, from 1.")),
+        ("max_price", computed().description("The most that the group may cost, in uact per block.")),
+        ("requirements", Attribute::object([
+            ("attributes", Attribute::map(Type::String).computed().description("Attributes that a provider must have.")),
+            ("signed_by_all_of", strings("Auditors that must all have signed the provider.")),
+            ("signed_by_any_of", strings("Auditors of which one must have signed the provider.")),
+        ]).computed().description("What a provider must have to bid.")),
+        ("resources", Attribute::list_nested([
+            ("count", number("Replicas.")),
+            ("cpu", number("Millicpu of one replica.")),
+            ("memory", number("Bytes of one replica.")),
+            ("gpu", number("GPUs of one replica.")),
+            ("gpu_attributes", strings("Models that are accepted.")),
+            ("price", computed().description("The most that one replica may cost, in uact per block.")),
+            ("storage", Attribute::list_nested([
+                ("name", computed().description("The volume's name.")),
+                ("size", number("Bytes.")),
+                ("class", computed().description("Storage class.")),
+                ("persistent", Attribute::bool().computed().description("Whether it outlives a restart.")),
+            ]).computed().description("Volumes of one replica.")),
+        ]).computed().description("Resource units.")),
+    ]).computed().description("Groups by name, as the chain has them since the deployment was created."))
+    .attribute("state", computed().description("`active`, or `pending` while it is not known whether the create was included."))
+    .attribute("created_height", computed().description("The block in which it was created."))
+    .attribute("deposited", computed().description("What was put into escrow so far, in uact, spent or not."))
+    .attribute("cost", Cost::attribute("the deployment at the ceiling of the SDL's prices; a lease's `cost` is what is really paid"))
+    .attribute("receipts", Attribute::list(Type::String).computed().description("The last five receipts as JSON, oldest first."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deposits_are_in_uact() {
+        assert!(coin(&Dynamic::String("500000uact".into())).is_ok());
+        for text in ["500000uakt", "500000", "0.5act", ""] {
+            assert!(coin(&Dynamic::String(text.into())).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Plans of an `akash_deployment`: functions of configuration, prior state and prior private state alone, because
+//! Terraform plans again during apply and refuses another answer.
+
+use akash_proto::{Coin, Dec};
+use akash_sdl::{Change, Compilation, Kind, Reason, Sdl, Severity};
+use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
+
+use super::DeploymentResource;
+use super::model::Deployment;
+use crate::lifecycle::{dseq, manifest::ManifestAttribute, not_built};
+
+/// Checks the configuration; values may be unknown.
+pub(super) fn validate(config: &Deployment, diagnostics: &mut Diagnostics) {
+    let later = [
+        (config.adopt.is_null(), "adopt"),
+        (config.escrow.is_null(), "escrow"),
+        (config.secrets.is_null(), "secrets"),
+        (config.secrets_version.is_null(), "secrets_version"),
+    ];
+    for (_, name) in later.into_iter().filter(|(null, _)| !null) {
+        not_built(&Path::root(name), diagnostics);
+    }
+    if let Value::Known(text) = &config.sdl {
+        tell(&akash_sdl::compile(text), text, diagnostics);
+    }
+}
+
+/// Puts the compiler's errors and warnings on `sdl`. A price in a denomination that the chain refuses is a warning of
+/// the compiler, whose verdict is the network parser's, and an error here.
+fn tell(compilation: &Compilation, text: &str, diagnostics: &mut Diagnostics) {
+    let at = Path::root("sdl");
+    for diagnostic in &compilation.diagnostics {
+        let detail = akash_sdl::render(diagnostic, text, "sdl");
+        match diagnostic.severity {
+            Severity::Error => diagnostics.error_at(&at, "Invalid SDL", detail),
+            Severity::Warning if diagnostic.kind == Kind::Denom => {
+                diagnostics.error_at(&at, "Price in a denomination that the chain refuses", detail);
+            }
+            Severity::Warning => diagnostics.warning_at(&at, "SDL", detail),
+        }
+    }
+}
+
+/// The SDL of a text that has been validated.
+pub(super) fn compiled(text: &str, diagnostics: &mut Diagnostics) -> Option<Sdl> {
+    let compilation = akash_sdl::compile(text);
+    if compilation.sdl.is_none() {
+        tell(&compilation, text, diagnostics);
+    }
+    compilation.sdl
+}
+
+/// Plans a new deployment: all that the SDL alone decides is known.
+pub(super) fn create(plan: &mut PlanCreate<DeploymentResource>, diagnostics: &mut Diagnostics) {
+    let Value::Known(text) = &plan.config.sdl else { return };
+    if let Some(sdl) = compiled(text, diagnostics) {
+        plan.planned.set_compiled(&sdl);
+    }
+}
+
+/// Plans a change: in place, a replacement, or nothing.
+pub(super) fn update(plan: &mut PlanUpdate<DeploymentResource>, diagnostics: &mut Diagnostics) {
+    let (config, prior, planned) = (&plan.config, &plan.prior, &mut plan.planned);
+    plan_name(config, prior, &mut plan.replace, diagnostics);
+    let mut sends = false;
+    match &config.sdl {
+        Value::Unknown => {
+            planned.manifest = Value::Unknown;
+            planned.hash = Value::Unknown;
+            sends = true;
+            diagnostics.warning_at(
+                &Path::root("sdl"),
+                "The SDL is not known yet",
+                "It depends on something that this run changes, so the deployment is planned as changed in place. If it \
+                 turns out to change resources or endpoints, Terraform stops with \"inconsistent final plan\"; then \
+                 nothing has been changed, and the next apply replaces the deployment.",
+            );
+        }
+        Value::Known(text) => {
+            let Some(sdl) = compiled(text, diagnostics) else { return };
+            let same = prior.sdl.known().is_some_and(|prior| same_meaning(prior, &sdl));
+            if same {
+                planned.sdl = prior.sdl.clone();
+            }
+            let change = diff(&plan.private, &sdl);
+            plan_change(config, prior, &change, same, &mut plan.replace, diagnostics);
+            let manifest = ManifestAttribute::new(sdl.manifest.clone()).text();
+            if prior.manifest.as_deref() != Some(manifest.as_str()) {
+                planned.manifest = manifest.into();
+            }
+            if prior.hash.as_deref() != Some(sdl.hash_hex().as_str()) {
+                planned.hash = sdl.hash_hex().into();
+                sends = true;
+            } else if prior.manifest.is_null() && plan.replace.is_empty() {
+                diagnostics.warning(
+                    "Imported: this plan sends nothing",
+                    "The chain has the hash of this SDL already. The update only records `sdl`, `manifest` and the other \
+                     arguments in state.",
+                );
+            }
+        }
+        Value::Null => {}
+    }
+    if top_up(config, prior).is_some() {
+        planned.deposited = Value::Unknown;
+        sends = true;
+    }
+    if config.deposit.is_unknown() {
+        planned.deposited = Value::Unknown;
+        sends = true;
+    }
+    if sends {
+        planned.receipts = Value::Unknown;
+    }
+}
+
+/// Whether a text compiles to the same deployment.
+fn same_meaning(text: &str, sdl: &Sdl) -> bool {
+    akash_sdl::compile(text).sdl.is_some_and(|prior| {
+        prior.groups == sdl.groups && prior.manifest == sdl.manifest && prior.reclamation == sdl.reclamation
+    })
+}
+
+/// What the SDL asks for, against what the chain has.
+pub(super) fn diff(private: &super::model::Private, sdl: &Sdl) -> Change {
+    let mut change = akash_sdl::diff(&private.groups, sdl);
+    let (prior, next) = (private.reclamation.unwrap_or(0), sdl.reclamation.map_or(0, |window| window.as_secs()));
+    if prior != next {
+        change.replace.push(Reason {
+            path: "reclamation.min_window".into(),
+            detail: format!("{prior} s -> {next} s; it is fixed when the deployment is created"),
+        });
+    }
+    change
+}
+
+/// Turns a difference of groups into a replacement, or a warning that it waits.
+fn plan_change(
+    config: &Deployment,
+    prior: &Deployment,
+    change: &Change,
+    same: bool,
+    replace: &mut Vec<Path>,
+    diagnostics: &mut Diagnostics,
+) {
+    let reasons = |list: &[Reason]| {
+        list.iter().map(|reason| format!("- {}: {}", reason.path, reason.detail)).collect::<Vec<_>>().join("\n")
+    };
+    let changed = |name: &str| match name {
+        "sdl" => !same,
+        _ => config.on_market_change != prior.on_market_change,
+    };
+    // Terraform drops a replacement whose path does not change, so it is put on one that does.
+    let path = ["sdl", "on_market_change"].into_iter().find(|name| changed(name));
+    let on_market_change = config.on_market_change.as_deref().unwrap_or("keep");
+    if !change.replace.is_empty() && !same {
+        replace.push(Path::root("sdl"));
+        diagnostics.warning_at(
+            &Path::root("sdl"),
+            "The deployment is replaced",
+            format!(
+                "The chain can change a deployment's manifest, not what it asks of providers. These parts of the SDL \
+                 force a new deployment; data of the old one is lost:\n{}",
+                reasons(&change.replace)
+            ),
+        );
+    } else if !change.market.is_empty() && on_market_change == "replace" {
+        if let Some(path) = path {
+            replace.push(Path::root(path));
+            diagnostics.warning_at(
+                &Path::root(path),
+                "The deployment is replaced",
+                format!("`on_market_change` is \"replace\", and these parts of the SDL differ:\n{}", reasons(&change.market)),
+            );
+        }
+    } else if !change.market.is_empty() && !same {
+        diagnostics.warning_at(
+            &Path::root("sdl"),
+            "The change does not reach the deployment that runs",
+            format!(
+                "The chain can't change these in a deployment that exists, and a restarted group has the old values too. \
+                 The new text is recorded and applies when the deployment is next created; set `on_market_change = \
+                 \"replace\"` to create it anew now. Caps that must hold now belong into the lease's `select`.\n{}",
+                reasons(&change.market)
+            ),
+        );
+    }
+}
+
+/// A name that was given stays; one given later is only recorded.
+fn plan_name(config: &Deployment, prior: &Deployment, replace: &mut Vec<Path>, diagnostics: &mut Diagnostics) {
+    match (&prior.name, &config.name) {
+        (Value::Known(old), Value::Known(new)) if old != new => replace.push(Path::root("name")),
+        (Value::Known(_), Value::Unknown) => replace.push(Path::root("name")),
+        (Value::Null, Value::Known(name)) => {
+            let (owner, number) = (prior.owner.as_deref().unwrap_or_default(), prior.dseq.as_deref().unwrap_or_default());
+            // A name is closed and created again only so often; past that it is not told apart from another's.
+            let of_name = (0..64).any(|generation| dseq::named(owner, name, generation).to_string() == number);
+            if !of_name {
+                diagnostics.warning_at(
+                    &Path::root("name"),
+                    "The name is only recorded",
+                    format!(
+                        "Deployment {number} was not created under the name \"{name}\", so the chain does not keep \
+                         another deployment from taking it. It gets the name's own number when it is next created."
+                    ),
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What a deposit would add to what was put in so far, in uact; `None` where nothing is missing.
+pub(super) fn top_up(config: &Deployment, prior: &Deployment) -> Option<u128> {
+    let wanted: Coin = config.deposit.as_deref()?.parse().ok()?;
+    let deposited: Dec = prior.deposited.as_deref().unwrap_or("0").parse().ok()?;
+    let missing = i128::try_from(wanted.amount).ok()?.checked_sub(deposited.trunc())?;
+    u128::try_from(missing).ok().filter(|missing| *missing > 0)
+}

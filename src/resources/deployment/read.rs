@@ -1,0 +1,190 @@
+//! Reading an `akash_deployment` from the chain: looks, and leaves in private state what a plan needs. Changes an
+//! attribute only where something outside this configuration changed it.
+
+use akash_chain::{Fate, Pending};
+use akash_proto::Dec;
+use akash_proto::akash::deployment::v1beta4::{QueryDeploymentResponse, group};
+use akash_proto::akash::{deployment::v1::deployment, escrow::types::v1 as escrow};
+use akash_sdl::Group;
+use tfplugin::{Diagnostics, Read, Saved, Value};
+
+use super::model::{Deployment, Private};
+use super::{DeploymentResource, same_chain};
+use crate::lifecycle::ids::DeploymentRef;
+use crate::provider::Clients;
+use crate::receipts::hex;
+
+/// Reads; `None` without an error: the deployment is gone, and a warning says why.
+pub(super) async fn read(
+    clients: &Clients,
+    read: Read<DeploymentResource>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Saved<DeploymentResource>> {
+    let Read { mut state, mut private } = read;
+    if !same_chain(clients, &state.chain_id, diagnostics) {
+        return None;
+    }
+    let id = match DeploymentRef::parse(state.id.as_deref().unwrap_or_default(), None) {
+        Ok(id) => id,
+        Err(error) => {
+            diagnostics.error("The state has no usable id", format!("{error}."));
+            return None;
+        }
+    };
+    if let Some(pending) = &private.pending
+        && !settle_pending(clients, pending, &id, diagnostics).await?
+    {
+        return Some(Saved { state, private });
+    }
+    let found = match lookup(clients, &id).await {
+        Ok(found) => found,
+        Err(error) => {
+            diagnostics.error(format!("Deployment {} can't be read", id.dseq), error.to_string());
+            return None;
+        }
+    };
+    let Some((found, height)) = found else {
+        diagnostics.warning(
+            format!("Deployment {} is not on the chain", id.dseq),
+            format!("{} has no deployment of {} with this dseq. It is removed from state; the plan creates it.", clients.chain_id, id.owner),
+        );
+        return None;
+    };
+    if let Some(reason) = closed(&found) {
+        diagnostics.warning(
+            format!("Deployment {} is closed", id.dseq),
+            format!("{reason} It can't be opened again. It is removed from state; the plan creates a new one."),
+        );
+        return None;
+    }
+    if let Err(error) = record(&mut state, &mut private, &found) {
+        diagnostics.error(format!("Deployment {} can't be read", id.dseq), error);
+        return None;
+    }
+    private.pending = None;
+    private.height = Some(height);
+    Some(Saved { state, private })
+}
+
+/// What became of a create whose fate was open. `Some(true)`: look at the deployment; `Some(false)`: still not known;
+/// `None`: there is no deployment, or an error.
+async fn settle_pending(
+    clients: &Clients,
+    pending: &Pending,
+    id: &DeploymentRef,
+    diagnostics: &mut Diagnostics,
+) -> Option<bool> {
+    match clients.chain.fate(pending).await {
+        Ok(Fate::Included(_)) => Some(true),
+        Ok(Fate::Refused(refusal)) => {
+            diagnostics.warning(
+                format!("Deployment {} was not created", id.dseq),
+                format!("{refusal} It is removed from state; the plan creates it."),
+            );
+            None
+        }
+        Ok(Fate::DidNotHappen) => {
+            diagnostics.warning(
+                format!("Deployment {} was not created", id.dseq),
+                format!(
+                    "Transaction {} did not come into a block before its time ran out; nothing was spent. It is removed \
+                     from state; the plan creates it.",
+                    pending.tx_hash
+                ),
+            );
+            None
+        }
+        Ok(Fate::Open) => {
+            diagnostics.warning(
+                format!("Deployment {} is still pending", id.dseq),
+                format!(
+                    "It is not known yet whether transaction {} was included; the next plan looks again.",
+                    pending.tx_hash
+                ),
+            );
+            Some(false)
+        }
+        Err(error) => {
+            diagnostics.error(format!("Deployment {} can't be read", id.dseq), error.to_string());
+            None
+        }
+    }
+}
+
+/// The deployment with the height it was read at: from the listing that all reads of this owner share, or by itself
+/// where the listing, which has active ones only, does not know it.
+async fn lookup(
+    clients: &Clients,
+    id: &DeploymentRef,
+) -> Result<Option<(QueryDeploymentResponse, u64)>, akash_chain::QueryError> {
+    let listing = clients.chain.listing(&id.owner).await?;
+    if let Some(found) = listing.deployments.get(&id.dseq) {
+        return Ok(Some((found.clone(), listing.height)));
+    }
+    Ok(clients.chain.deployment(&id.owner, id.dseq).await?.map(|found| (found, listing.height)))
+}
+
+/// Why the deployment is over; `None` while it is not.
+pub(crate) fn closed(found: &QueryDeploymentResponse) -> Option<String> {
+    let state = found.deployment.as_ref().map_or(0, |deployment| deployment.state);
+    if state == i32::from(deployment::State::Active) {
+        return None;
+    }
+    let account = found.escrow_account.as_ref().and_then(|account| account.state.as_ref());
+    let height = account.map_or(0, |account| account.settled_at);
+    let overdrawn = account.is_some_and(|account| account.state == i32::from(escrow::State::Overdrawn))
+        || found.groups.iter().any(|group| group.state == i32::from(group::State::InsufficientFunds));
+    Some(if overdrawn {
+        format!("Its escrow ran out; that was noticed at height {height}.")
+    } else {
+        format!("It was closed by its owner at height {height}.")
+    })
+}
+
+/// Takes over what the chain says.
+pub(super) fn record(
+    state: &mut Deployment,
+    private: &mut Private,
+    found: &QueryDeploymentResponse,
+) -> Result<(), String> {
+    let deployment = found.deployment.as_ref().ok_or("the node's answer has no deployment in it")?;
+    let groups = chain_groups(found)?;
+    state.state = "active".into();
+    state.hash = hex(&deployment.hash).into();
+    state.created_height = deployment.created_at.to_string().into();
+    state.deposited = deposited(found).to_string().into();
+    // Groups never change on chain; written again only where state has none (import, pending) so that a newer
+    // version of the provider that shows more of them changes nothing behind the user's back.
+    if !state.groups.is_known() {
+        state.set_groups(&groups);
+    }
+    if state.receipts.is_null() {
+        state.receipts = Value::Known(Vec::new());
+    }
+    private.groups = groups;
+    Ok(())
+}
+
+/// The groups as the chain has them.
+pub(super) fn chain_groups(found: &QueryDeploymentResponse) -> Result<Vec<Group>, String> {
+    let mut groups: Vec<_> = found.groups.iter().collect();
+    groups.sort_by_key(|group| group.id.as_ref().map_or(0, |id| id.gseq));
+    groups
+        .into_iter()
+        .filter_map(|group| group.group_spec.as_ref())
+        .map(|spec| Group::from_proto(spec).map_err(|error| format!("group `{}` can't be read: {error}", spec.name)))
+        .collect()
+}
+
+/// What was put into escrow in uact, spent or not. Lazy settlement moves it between two fields, their sum stays.
+pub(super) fn deposited(found: &QueryDeploymentResponse) -> Dec {
+    let Some(account) = found.escrow_account.as_ref().and_then(|account| account.state.as_ref()) else {
+        return Dec::ZERO;
+    };
+    let uact = |denom: &str, amount: &str| {
+        if denom == "uact" { Dec::from_wire(amount).unwrap_or_default() } else { Dec::ZERO }
+    };
+    let transferred: Dec = account.transferred.iter().map(|coin| uact(&coin.denom, &coin.amount)).sum();
+    let funds: Dec = account.funds.iter().map(|balance| uact(&balance.denom, &balance.amount)).sum();
+    transferred + funds
+}

@@ -1,0 +1,165 @@
+//! `akash_lease`: a provider's bid taken, its manifest uploaded, its services ready.
+
+mod apply;
+pub(crate) mod model;
+mod plan;
+mod read;
+mod ready;
+
+use tfplugin::{
+    Context, Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Resource, Saved, Schema,
+    Update, Value, async_trait,
+};
+
+use super::deployment::{same_chain, same_owner};
+use crate::lifecycle::ids::{DeploymentRef, GroupRef, LeaseIdentity};
+use crate::provider::Shared;
+use model::{Lease, Private};
+
+/// The resource.
+#[derive(Debug)]
+pub(crate) struct LeaseResource {
+    shared: Shared,
+}
+
+impl LeaseResource {
+    /// The resource over the provider's shared clients.
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+}
+
+/// The account that owns a lease, by its id.
+fn owner(state: &Lease) -> Option<String> {
+    GroupRef::parse(state.id.as_deref()?, None).ok().map(|id| id.deployment.owner)
+}
+
+#[async_trait]
+impl Resource for LeaseResource {
+    type Model = Lease;
+    type Private = Private;
+    type Identity = LeaseIdentity;
+
+    fn type_name(&self) -> &'static str {
+        "akash_lease"
+    }
+
+    fn schema(&self) -> Schema {
+        model::schema()
+    }
+
+    fn identity_schema(&self) -> Option<IdentitySchema> {
+        let schema = IdentitySchema::new()
+            .optional("owner", "The account that owns it; by default the wallet.")
+            .required("dseq", "The deployment's sequence number.")
+            .required_number("gseq", "The group's number, from 1.");
+        Some(schema)
+    }
+
+    fn identity(&self, state: &Lease) -> Option<LeaseIdentity> {
+        let id = GroupRef::parse(state.id.as_deref()?, None).ok()?;
+        Some(LeaseIdentity {
+            owner: id.deployment.owner.into(),
+            dseq: id.deployment.dseq.to_string().into(),
+            gseq: id.gseq.into(),
+        })
+    }
+
+    async fn validate(&self, _: &Context, config: &Lease, diagnostics: &mut Diagnostics) {
+        plan::validate(config, diagnostics);
+    }
+
+    async fn plan_create(&self, _: &Context, plan: &mut PlanCreate<Self>, diagnostics: &mut Diagnostics) {
+        plan::create(plan, diagnostics);
+    }
+
+    async fn plan_update(&self, _: &Context, plan: &mut PlanUpdate<Self>, diagnostics: &mut Diagnostics) {
+        if let Some(clients) = self.shared.ready()
+            && !same_chain(&clients, &plan.prior.chain_id, diagnostics)
+        {
+            return;
+        }
+        plan::update(plan, diagnostics);
+        let changes = plan.planned != plan.prior || !plan.replace.is_empty();
+        if let Some(clients) = self.shared.ready().filter(|_| changes) {
+            same_owner(&clients, owner(&plan.prior).as_deref(), diagnostics);
+        }
+    }
+
+    async fn plan_delete(&self, _: &Context, prior: &Lease, _: &Private, diagnostics: &mut Diagnostics) {
+        if let Some(clients) = self.shared.ready() {
+            let _ = same_chain(&clients, &prior.chain_id, diagnostics)
+                && same_owner(&clients, owner(prior).as_deref(), diagnostics);
+        }
+    }
+
+    async fn create(
+        &self,
+        cx: &Context,
+        create: Create<Self>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Saved<Self>> {
+        let clients = self.shared.clients(diagnostics)?;
+        apply::create(&clients, cx, create, diagnostics).await
+    }
+
+    async fn read(&self, _: &Context, read: Read<Self>, diagnostics: &mut Diagnostics) -> Option<Saved<Self>> {
+        if self.shared.is_unknown() {
+            return Some(Saved { state: read.state, private: read.private });
+        }
+        let clients = self.shared.clients(diagnostics)?;
+        read::read(&clients, read, diagnostics).await
+    }
+
+    async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
+        match self.shared.clients(diagnostics) {
+            Some(clients) => apply::update(&clients, cx, update, diagnostics).await,
+            None => Saved { state: update.prior, private: update.private },
+        }
+    }
+
+    async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
+        if let Some(clients) = self.shared.clients(diagnostics) {
+            apply::delete(&clients, cx, delete, diagnostics).await;
+        }
+    }
+
+    async fn import(
+        &self,
+        _: &Context,
+        import: Import<LeaseIdentity>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Saved<Self>> {
+        let clients = self.shared.clients(diagnostics)?;
+        let wallet = clients.owner.as_deref();
+        let id = match &import {
+            Import::Id(id) => GroupRef::parse(id, wallet),
+            Import::Identity(identity) => {
+                let dseq = identity.dseq.as_deref().unwrap_or_default();
+                DeploymentRef::of(identity.owner.as_deref(), dseq, wallet).and_then(|deployment| {
+                    let gseq = identity.gseq.known().copied().filter(|gseq| *gseq > 0).ok_or("gseq counts from 1")?;
+                    Ok(GroupRef { deployment, gseq })
+                })
+            }
+        };
+        match id {
+            Ok(id) => {
+                let state = Lease {
+                    id: id.to_string().into(),
+                    deployment: id.deployment.to_string().into(),
+                    chain_id: clients.chain_id.as_str().into(),
+                    receipts: Value::Known(Vec::new()),
+                    ..Lease::default()
+                };
+                Some(Saved { state, private: Private::default() })
+            }
+            Err(error) => {
+                diagnostics.error(
+                    "Not the id of a lease",
+                    format!("{error}. A lease is imported by OWNER/DSEQ/GSEQ, DSEQ/GSEQ (of the wallet), or its identity."),
+                );
+                None
+            }
+        }
+    }
+}

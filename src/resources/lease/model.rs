@@ -1,0 +1,263 @@
+//! The values of an `akash_lease`: its schema, the state that users see, and what is remembered beside it.
+
+use std::collections::BTreeMap;
+
+use akash_chain::Pending;
+use akash_gateway::LeaseStatus;
+use akash_sdl::{Expose, ManifestGroup};
+use serde::{Deserialize, Serialize};
+use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
+
+use crate::lifecycle::{cost::Cost, duration::Timeouts, selection::Select};
+
+/// An `akash_lease`, in configuration, plan and state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Lease {
+    pub(crate) deployment: Value<String>,
+    pub(crate) manifest: Value<String>,
+    pub(crate) group: Value<String>,
+    pub(crate) provider_address: Value<String>,
+    pub(crate) select: Value<Select>,
+    pub(crate) on_lost: Value<String>,
+    pub(crate) wait_for_ready: Value<bool>,
+    pub(crate) blue_green: Value<bool>,
+    pub(crate) reason: Value<String>,
+    pub(crate) secrets: Value<BTreeMap<String, Value<String>>>,
+    pub(crate) timeouts: Value<Timeouts>,
+    pub(crate) id: Value<String>,
+    pub(crate) chain_id: Value<String>,
+    pub(crate) oseq: Value<u32>,
+    pub(crate) provider_host: Value<String>,
+    pub(crate) provider_attributes: Value<BTreeMap<String, String>>,
+    pub(crate) price: Value<String>,
+    pub(crate) cost: Value<Cost>,
+    pub(crate) state: Value<String>,
+    pub(crate) closed_reason: Value<String>,
+    pub(crate) reclaim_deadline: Value<String>,
+    pub(crate) ready: Value<bool>,
+    pub(crate) url: Value<String>,
+    pub(crate) services: Value<BTreeMap<String, Value<Service>>>,
+    pub(crate) ports: Value<BTreeMap<String, Value<Ports>>>,
+    pub(crate) ips: Value<BTreeMap<String, Value<Vec<Ip>>>>,
+    pub(crate) manifest_hash: Value<String>,
+    pub(crate) receipts: Value<Vec<String>>,
+}
+
+/// The ports of a service by `PORT/PROTO`.
+pub(crate) type Ports = BTreeMap<String, Value<Port>>;
+
+/// Where a service is reached by name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Service {
+    pub(crate) uris: Value<Vec<String>>,
+    pub(crate) custom_hosts: Value<Vec<String>>,
+}
+
+/// Where a port is reached; null until the provider says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Port {
+    pub(crate) host: Value<String>,
+    pub(crate) external_port: Value<u32>,
+}
+
+/// A leased address and a port on it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Ip {
+    pub(crate) ip: Value<String>,
+    pub(crate) port: Value<u32>,
+    pub(crate) external_port: Value<u32>,
+    pub(crate) protocol: Value<String>,
+}
+
+/// What is remembered beside the state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Private {
+    /// The create whose fate is open.
+    pub(crate) pending: Option<Pending>,
+    /// SHA-256 of our part of the manifest as last sent, in the form in which it can be compared with what a provider
+    /// reads back.
+    pub(crate) digest: Option<String>,
+    /// Why the lease was lost, as last read; what a plan tells.
+    pub(crate) lost: Option<String>,
+    /// Block height of the last read.
+    pub(crate) height: Option<u64>,
+}
+
+impl Lease {
+    /// The addresses that a manifest's part promises, with nothing reported yet: every service and every port has its
+    /// key from the start.
+    pub(crate) fn set_promised(&mut self, group: &ManifestGroup) {
+        let services = group.services.iter().map(|service| {
+            let hosts = service.expose.iter().flat_map(|expose| expose.hosts.iter().flatten());
+            let mut custom_hosts: Vec<String> = Vec::new();
+            for host in hosts {
+                if !custom_hosts.contains(host) {
+                    custom_hosts.push(host.clone());
+                }
+            }
+            let value = Service { uris: Value::Known(Vec::new()), custom_hosts: Value::Known(custom_hosts) };
+            (service.name.clone(), Value::Known(value))
+        });
+        let ports = group.services.iter().map(|service| {
+            let forwarded = service.expose.iter().filter(|expose| expose.global && !expose.is_ingress());
+            let ports = forwarded.map(|expose| (port_key(expose.port, &expose.proto), Value::Known(Port::default())));
+            (service.name.clone(), Value::Known(ports.collect()))
+        });
+        let leased = group.services.iter().filter(|service| service.expose.iter().any(|expose| !expose.ip.is_empty()));
+        self.ips = Value::Known(leased.map(|service| (service.name.clone(), Value::Known(Vec::new()))).collect());
+        self.services = Value::Known(services.collect());
+        self.ports = Value::Known(ports.collect());
+        self.url = Value::Null;
+    }
+
+    /// Takes over the addresses that a provider reports. One once known stays: what the provider does not say now is
+    /// no news.
+    pub(crate) fn set_reported(&mut self, status: &LeaseStatus, provider_host: &str) {
+        if let Some(services) = self.services.known_mut() {
+            for (name, reported) in status.services.iter().filter(|(_, reported)| !reported.uris.is_empty()) {
+                if let Some(service) = services.get_mut(name).and_then(Value::known_mut) {
+                    service.uris = Value::Known(reported.uris.clone());
+                }
+            }
+        }
+        if let Some(ports) = self.ports.known_mut() {
+            for (name, reported) in &status.forwarded_ports {
+                let Some(ports) = ports.get_mut(name).and_then(Value::known_mut) else { continue };
+                for port in reported {
+                    let host = if port.host.is_empty() { provider_host } else { port.host.as_str() };
+                    let value = Port { host: host.into(), external_port: u32::from(port.external_port).into() };
+                    ports.insert(port_key(port.port.into(), &port.proto), Value::Known(value));
+                }
+            }
+        }
+        if let Some(ips) = self.ips.known_mut() {
+            for (name, reported) in status.ips.iter().filter(|(_, reported)| !reported.is_empty()) {
+                let mut list: Vec<Ip> = reported
+                    .iter()
+                    .map(|ip| Ip {
+                        ip: ip.ip.as_str().into(),
+                        port: ip.port.into(),
+                        external_port: ip.external_port.into(),
+                        protocol: ip.protocol.to_ascii_lowercase().into(),
+                    })
+                    .collect();
+                list.sort_by_key(|ip| (ip.ip.known().cloned(), ip.external_port.known().copied(), ip.protocol.known().cloned()));
+                ips.insert(name.clone(), Value::Known(list));
+            }
+        }
+        self.url = self.first_address().or_else(|| self.url.known().cloned()).into();
+    }
+
+    /// The first URI, else the first forwarded port.
+    fn first_address(&self) -> Option<String> {
+        let services = self.services.known().into_iter().flat_map(BTreeMap::values).filter_map(Value::known);
+        let uri = services.filter_map(|service| service.uris.known()?.first()).next();
+        let ports = self.ports.known().into_iter().flat_map(BTreeMap::values).filter_map(Value::known);
+        let port = ports.flat_map(BTreeMap::values).filter_map(Value::known).find_map(|port| {
+            Some(format!("http://{}:{}", port.host.known()?, port.external_port.known()?))
+        });
+        uri.map(|uri| format!("http://{uri}")).or(port)
+    }
+
+    /// What the SDL asks for and the provider has not reported, as SDL paths.
+    pub(crate) fn missing(&self, group: &ManifestGroup) -> Vec<String> {
+        let mut missing = Vec::new();
+        for service in &group.services {
+            let name = &service.name;
+            let uris = self.services.known().and_then(|services| services.get(name)?.known()?.uris.known());
+            let ports = self.ports.known().and_then(|ports| ports.get(name)?.known());
+            let ips = self.ips.known().and_then(|ips| ips.get(name)?.known());
+            for expose in service.expose.iter().filter(|expose| expose.global) {
+                let key = port_key(expose.port, &expose.proto);
+                let reported = ports.and_then(|ports| ports.get(&key)?.known());
+                if expose.is_ingress() && uris.is_none_or(Vec::is_empty) {
+                    missing.push(format!("services.{name}: a URI for port {key}"));
+                } else if !expose.is_ingress() && reported.is_none_or(|port| !port.external_port.is_known()) {
+                    missing.push(format!("services.{name}: the forwarded port of {key}"));
+                }
+                if !expose.ip.is_empty() && ips.is_none_or(Vec::is_empty) {
+                    missing.push(format!("services.{name}: the address of endpoint {}", expose.ip));
+                }
+            }
+        }
+        missing
+    }
+}
+
+/// `53/udp`.
+pub(crate) fn port_key(port: u32, proto: &str) -> String {
+    format!("{port}/{}", proto.to_ascii_lowercase())
+}
+
+/// What of a service decides its addresses: a change of it makes them unknown in a plan.
+pub(crate) fn addresses_depend_on(group: &ManifestGroup, service: &str) -> Option<(Vec<Expose>, u32)> {
+    let service = group.services.iter().find(|one| one.name == service)?;
+    Some((service.expose.clone(), service.count))
+}
+
+fn account(value: &Dynamic) -> Result<(), String> {
+    match value {
+        Dynamic::String(text) if !akash_chain::is_address(text) => {
+            Err(format!("`{text}` is not an account address of Akash (`akash1…`)"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The schema of `akash_lease`.
+pub(crate) fn schema() -> Schema {
+    let string = || Attribute::string().optional();
+    let computed = || Attribute::string().computed();
+    let later = "Not built yet: setting it is an error.";
+    let number = |text: &str| Attribute::number().computed().description(text);
+    let port = Type::object([("host", Type::String), ("external_port", Type::Number)]);
+    let ip = Type::object([
+        ("ip", Type::String),
+        ("port", Type::Number),
+        ("external_port", Type::Number),
+        ("protocol", Type::String),
+    ]);
+    Schema::new(
+        "A lease: takes a provider's bid on a group of a deployment, uploads the manifest, and waits until the services \
+         are ready.\n\n\
+         The choice of a provider is made once, at create; changing `select` later does nothing to a lease that runs. A \
+         changed `manifest` is uploaded in place. A changed `provider_address` moves the lease: data at the old provider \
+         is lost, the id stays.",
+    )
+    .attribute("deployment", Attribute::string().required().description("`id` of an `akash_deployment`."))
+    .attribute("manifest", Attribute::string().required().sensitive().description("`manifest` of the same `akash_deployment`."))
+    .attribute("group", string().computed().description("The placement's name; by default the only one."))
+    .attribute("provider_address", string().computed().validate(account).description("The provider. Set: only this provider's bid is taken; a change moves the lease."))
+    .attribute("select", Select::attribute())
+    .attribute("on_lost", string().description("What to do when the provider closes the lease: `repair`, `replace` or `ignore`. Repair is not built yet: until then a lost lease is told in a warning and nothing is planned; `replace` is an error."))
+    .attribute("wait_for_ready", Attribute::bool().optional().description("Whether to wait until every service is ready. Default true."))
+    .attribute("blue_green", Attribute::bool().optional().description(format!("Take over hostnames and IP endpoints from another lease of this wallet. {later}")))
+    .attribute("reason", string().description("Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing."))
+    .attribute("secrets", Attribute::map(Type::String).optional().write_only().description(format!("Values for `${{secret.NAME}}` in the manifest, never stored. {later}")))
+    .attribute("timeouts", Timeouts::attribute())
+    .attribute("id", computed().description("`OWNER/DSEQ/GSEQ`."))
+    .attribute("chain_id", computed().description("The chain it is on."))
+    .attribute("oseq", number("The order that was leased; counts up when the lease is moved."))
+    .attribute("provider_host", computed().description("Host name of the provider's gateway."))
+    .attribute("provider_attributes", Attribute::map(Type::String).computed().description("The provider's attributes when the lease was taken."))
+    .attribute("price", computed().description("What is paid, in uact per block for the whole group."))
+    .attribute("cost", Cost::attribute("the lease at its price"))
+    .attribute("state", computed().description("`active`, `reclaiming`, `closed`, `insufficient_funds`, or `pending` while it is not known whether the lease was included."))
+    .attribute("closed_reason", computed().description("Why the lease ended, if it has."))
+    .attribute("reclaim_deadline", computed().description("When the provider takes the lease back (RFC 3339), if it said so."))
+    .attribute("ready", Attribute::bool().computed().description("Whether every service was ready once. Now: data source `akash_lease`."))
+    .attribute("url", computed().description("The first URI, else `http://host:port` of the first forwarded port, else null."))
+    .attribute("services", Attribute::map_nested([
+        ("uris", Attribute::list(Type::String).computed().description("Host names under which the provider serves it. Empty where the provider reports none.")),
+        ("custom_hosts", Attribute::list(Type::String).computed().description("Host names that the SDL's `accept` asks for; point their DNS at the provider's.")),
+    ]).computed().description("Services by name."))
+    .attribute("ports", Attribute::map(Type::map(port)).computed().description("Forwarded ports by service, then by `PORT/PROTO` of the SDL (`\"53/udp\"`): `host` and `external_port`, null until the provider reports them."))
+    .attribute("ips", Attribute::map(Type::list(ip)).computed().description("Leased addresses by service: `ip`, `port`, `external_port`, `protocol`."))
+    .attribute("manifest_hash", computed().description("SHA-256 of this group's part of the manifest as uploaded, in hex; null while the provider does not have it."))
+    .attribute("receipts", Attribute::list(Type::String).computed().description("The last five receipts as JSON, oldest first."))
+}

@@ -1,0 +1,299 @@
+//! Reading an `akash_lease` from chain and provider. A provider that is down or says less changes nothing: destroy
+//! must always work.
+
+use akash_chain::{Fate, Pending, QueryError};
+use akash_gateway::{GatewayError, LeaseRef};
+use akash_proto::Dec;
+use akash_proto::akash::market::v1::{self as market_v1, LeaseClosedReason, lease};
+use secrecy::{ExposeSecret, SecretString};
+use tfplugin::{Diagnostics, Read, Saved, Value};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::LeaseResource;
+use super::apply::digest;
+use super::model::{Lease, Private};
+use super::plan;
+use crate::lifecycle::{cost::Cost, ids::GroupRef, manifest::ManifestAttribute, market, providers};
+use crate::provider::Clients;
+use crate::resources::deployment::{is_closed, same_chain};
+
+/// Reads; `None` without an error: there is no such lease, and a warning says why.
+pub(super) async fn read(
+    clients: &Clients,
+    read: Read<LeaseResource>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Saved<LeaseResource>> {
+    let Read { mut state, mut private } = read;
+    if !same_chain(clients, &state.chain_id, diagnostics) {
+        return None;
+    }
+    let id = match GroupRef::parse(state.id.as_deref().unwrap_or_default(), None) {
+        Ok(id) => id,
+        Err(error) => {
+            diagnostics.error("The state has no usable id", format!("{error}."));
+            return None;
+        }
+    };
+    if let Some(pending) = &private.pending
+        && !settle_pending(clients, pending, &id, diagnostics).await?
+    {
+        return Some(Saved { state, private });
+    }
+    match look(clients, &id, &state).await {
+        Ok(Seen::Running(lease, height)) => {
+            private.pending = None;
+            private.height = Some(height);
+            private.lost = None;
+            record(clients, &id, &mut state, &lease).await;
+            ask_provider(clients, &id, &mut state, &mut private, diagnostics).await;
+        }
+        Ok(Seen::Ended(lease)) => ended(&mut state, &mut private, &lease),
+        Ok(Seen::Nothing(why)) => {
+            diagnostics.warning(format!("Lease {id} is gone"), format!("{why} It is removed from state."));
+            return None;
+        }
+        Err(error) => {
+            diagnostics.error(format!("Lease {id} can't be read"), error.to_string());
+            return None;
+        }
+    }
+    Some(Saved { state, private })
+}
+
+/// What became of a create whose fate was open. `Some(true)`: look at the lease; `Some(false)`: still not known;
+/// `None`: there is no lease, or an error.
+async fn settle_pending(
+    clients: &Clients,
+    pending: &Pending,
+    id: &GroupRef,
+    diagnostics: &mut Diagnostics,
+) -> Option<bool> {
+    let gone = |why: String, diagnostics: &mut Diagnostics| {
+        diagnostics.warning(format!("Lease {id} was not taken"), format!("{why} It is removed from state; the plan creates it."));
+        None
+    };
+    match clients.chain.fate(pending).await {
+        Ok(Fate::Included(_)) => Some(true),
+        Ok(Fate::Refused(refusal)) => gone(refusal.to_string(), diagnostics),
+        Ok(Fate::DidNotHappen) => {
+            gone(format!("Transaction {} did not come into a block before its time ran out.", pending.tx_hash), diagnostics)
+        }
+        Ok(Fate::Open) => {
+            diagnostics.warning(
+                format!("Lease {id} is still pending"),
+                format!("It is not known yet whether transaction {} was included; the next plan looks again.", pending.tx_hash),
+            );
+            Some(false)
+        }
+        Err(error) => {
+            diagnostics.error(format!("Lease {id} can't be read"), error.to_string());
+            None
+        }
+    }
+}
+
+/// What the chain has of the lease.
+enum Seen {
+    Running(Box<market_v1::Lease>, u64),
+    Ended(Box<market_v1::Lease>),
+    Nothing(String),
+}
+
+/// Looks the lease up: in the listing that all reads of this owner share, and only what has ended by itself.
+async fn look(clients: &Clients, id: &GroupRef, state: &Lease) -> Result<Seen, QueryError> {
+    let (owner, dseq) = (id.deployment.owner.as_str(), id.deployment.dseq);
+    let listing = clients.chain.listing(owner).await?;
+    let ours = |lease: &&market_v1::Lease| lease.id.as_ref().is_some_and(|one| one.dseq == dseq && one.gseq == id.gseq);
+    if let Some(lease) = listing.leases.iter().filter_map(|row| row.lease.as_ref()).find(ours) {
+        return Ok(Seen::Running(Box::new(lease.clone()), listing.height));
+    }
+    if !listing.deployments.contains_key(&dseq) {
+        let found = clients.chain.deployment(owner, dseq).await?;
+        let why = match &found {
+            None => Some("Its deployment is not on the chain.".to_owned()),
+            Some(found) => is_closed(found).map(|reason| format!("Its deployment is closed. {reason}")),
+        };
+        if let Some(why) = why {
+            return Ok(Seen::Nothing(why));
+        }
+    }
+    let leases = clients.chain.leases(owner, dseq, Some(id.gseq)).await?;
+    let mut leases: Vec<market_v1::Lease> = leases.into_iter().filter_map(|row| row.lease).collect();
+    // One that was taken between the two questions.
+    if let Some(running) = leases.iter().position(|lease| market::runs(lease.state)) {
+        return Ok(Seen::Running(Box::new(leases.swap_remove(running)), listing.height));
+    }
+    let oseq = state.oseq.known().copied();
+    let recorded = leases.into_iter().find(|lease| oseq.is_some() && lease.id.as_ref().map(|id| id.oseq) == oseq);
+    Ok(match recorded {
+        Some(lease) => Seen::Ended(Box::new(lease)),
+        None => Seen::Nothing("The group has no lease.".into()),
+    })
+}
+
+/// The chain's word for why a lease ended, without what all of them begin with.
+fn reason(lease: &market_v1::Lease) -> String {
+    let name = LeaseClosedReason::try_from(lease.reason).map_or("lease_closed_unknown", |reason| reason.as_str_name());
+    let name = name.trim_start_matches("lease_closed_");
+    name.trim_start_matches("reason_").to_owned()
+}
+
+fn ended(state: &mut Lease, private: &mut Private, lease: &market_v1::Lease) {
+    let reason = reason(lease);
+    let word = if lease.state == i32::from(lease::State::InsufficientFunds) { "insufficient_funds" } else { "closed" };
+    private.pending = None;
+    private.lost = Some(match reason.as_str() {
+        "owner" => format!("It was closed by its owner in block {}, outside this configuration.", lease.closed_on),
+        "insufficient_funds" => format!("The deployment's escrow ran out; that was noticed in block {}.", lease.closed_on),
+        other => format!("The provider closed it in block {} (reason: {other}).", lease.closed_on),
+    });
+    state.state = word.into();
+    state.closed_reason = reason.into();
+}
+
+/// Takes over what the chain says of a lease that runs.
+async fn record(clients: &Clients, id: &GroupRef, state: &mut Lease, lease: &market_v1::Lease) {
+    let lease_id = lease.id.clone().unwrap_or_default();
+    // Another order than recorded: the group was leased again outside this configuration.
+    let another = state.oseq.known() != Some(&lease_id.oseq) || state.provider_address.as_deref() != Some(lease_id.provider.as_str());
+    if another {
+        state.provider_host = Value::Null;
+        state.provider_attributes = Value::Null;
+        state.manifest_hash = Value::Null;
+        state.ready = false.into();
+    }
+    state.oseq = lease_id.oseq.into();
+    state.provider_address = lease_id.provider.as_str().into();
+    let price = lease.price.as_ref().and_then(|price| Dec::from_wire(&price.amount).ok()).unwrap_or_default();
+    state.price = price.to_string().into();
+    state.cost = Value::Known(Cost::of(price));
+    let reclaiming = lease.state == i32::from(lease::State::Reclaiming);
+    state.state = if reclaiming { "reclaiming" } else { "active" }.into();
+    state.closed_reason = Value::Null;
+    let deadline = lease.reclamation.as_ref().map(|reclamation| reclamation.deadline).filter(|_| reclaiming);
+    state.reclaim_deadline = deadline
+        .and_then(|deadline| OffsetDateTime::from_unix_timestamp(deadline).ok()?.format(&Rfc3339).ok())
+        .into();
+    state.deployment = match &state.deployment {
+        Value::Known(deployment) => deployment.as_str().into(),
+        _ => id.deployment.to_string().into(),
+    };
+    if state.receipts.is_null() {
+        state.receipts = Value::Known(Vec::new());
+    }
+    if state.group.is_null() {
+        state.group = group_name(clients, id).await.into();
+    }
+    if !state.provider_host.is_known() || !state.provider_attributes.is_known() {
+        match clients.providers.get(&clients.chain, &lease_id.provider).await {
+            Ok(Some(provider)) => {
+                state.provider_host = providers::host(&provider).into();
+                state.provider_attributes = Value::Known(providers::attributes(&provider));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the provider can't be looked up"),
+        }
+    }
+}
+
+/// The name of the group, for a lease that was imported.
+async fn group_name(clients: &Clients, id: &GroupRef) -> Option<String> {
+    let found = clients.chain.group(&id.deployment.owner, id.deployment.dseq, id.gseq).await.ok()??;
+    found.group_spec.map(|spec| spec.name)
+}
+
+/// Asks the provider for addresses and for the manifest it holds. What it does not say is no news.
+async fn ask_provider(
+    clients: &Clients,
+    id: &GroupRef,
+    state: &mut Lease,
+    private: &mut Private,
+    diagnostics: &mut Diagnostics,
+) {
+    // Only the owner may ask.
+    if clients.chain.wallet().is_none_or(|wallet| wallet.address() != id.deployment.owner) {
+        return;
+    }
+    let oseq = state.oseq.known().copied().unwrap_or_default();
+    let reference = LeaseRef { dseq: id.deployment.dseq, gseq: id.gseq, oseq };
+    let address = state.provider_address.as_deref().unwrap_or_default();
+    let Ok(Some(provider)) = clients.providers.get(&clients.chain, address).await else {
+        diagnostics.warning(
+            format!("The provider of lease {id} can't be looked up"),
+            "What state has of it is kept.",
+        );
+        return;
+    };
+    let target = providers::target(&provider);
+    let (status, held) =
+        tokio::join!(clients.gateway.lease_status(&target, reference), clients.gateway.manifest(&target, reference));
+    match status {
+        Ok(status) => take_over(state, &status, &providers::host(&provider)),
+        Err(GatewayError::NotFound { .. }) => {}
+        Err(error) => diagnostics.warning(
+            format!("The provider of lease {id} does not answer"),
+            format!("{error}. What state has of the lease is kept; plan and destroy work without it."),
+        ),
+    }
+    let Some(ours) = &private.digest else { return };
+    let group = state.group.as_deref().unwrap_or_default();
+    match held {
+        Ok(held) if held_digest(&held, group).as_ref() == Some(ours) => {}
+        Ok(_) => {
+            diagnostics.warning(
+                format!("The provider of lease {id} holds another manifest"),
+                "It is not the one that was uploaded. The plan uploads it again.",
+            );
+            state.manifest_hash = Value::Null;
+        }
+        Err(GatewayError::NotFound { .. }) => {
+            diagnostics.warning(
+                format!("The provider of lease {id} has no manifest"),
+                "It does not have what was uploaded. The plan uploads it again.",
+            );
+            state.manifest_hash = Value::Null;
+        }
+        Err(error) => tracing::warn!(%error, "the manifest can't be read back"),
+    }
+}
+
+/// The addresses that the provider reports now, and readiness, which only goes from false to true.
+fn take_over(state: &mut Lease, status: &akash_gateway::LeaseStatus, host: &str) {
+    let manifest = state.manifest.as_deref().and_then(|text| ManifestAttribute::read(text).ok());
+    let group = manifest.as_ref().and_then(|manifest| plan::group(manifest, state.group.as_deref()).ok());
+    let names: Vec<String> = match group {
+        Some((_, group)) => {
+            if !state.services.is_known() {
+                state.set_promised(group);
+            }
+            group.services.iter().map(|service| service.name.clone()).collect()
+        }
+        None => {
+            promise_reported(state, status);
+            status.services.keys().cloned().collect()
+        }
+    };
+    state.set_reported(status, host);
+    if status.ready(&names) {
+        state.ready = true.into();
+    } else if state.ready.is_null() {
+        state.ready = false.into();
+    }
+}
+
+/// Of an imported lease the manifest is not known: the services are the provider's.
+fn promise_reported(state: &mut Lease, status: &akash_gateway::LeaseStatus) {
+    if state.services.is_known() {
+        return;
+    }
+    let service = || Value::Known(super::model::Service { uris: Value::Known(Vec::new()), custom_hosts: Value::Known(Vec::new()) });
+    state.services = Value::Known(status.services.keys().map(|name| (name.clone(), service())).collect());
+    state.ports = Value::Known(status.services.keys().map(|name| (name.clone(), Value::Known(super::model::Ports::new()))).collect());
+    state.ips = Value::Known(std::collections::BTreeMap::new());
+}
+
+/// The digest of the group's part in what a provider read back.
+pub(super) fn held_digest(held: &SecretString, group: &str) -> Option<String> {
+    let manifest: akash_sdl::Manifest = serde_json::from_str(held.expose_secret()).ok()?;
+    manifest.group(group).map(digest)
+}
