@@ -9,7 +9,10 @@ pub(crate) use akash_devnet::Fault;
 use akash_devnet::{Devnet, DevnetConfig, Ports};
 use akash_proto::akash::{
     deployment::{v1::DeploymentId, v1beta4::MsgCloseDeployment},
-    market::{v1::LeaseId, v1beta5::MsgCloseLease},
+    market::{
+        v1::{LeaseClosedReason, LeaseId, lease},
+        v1beta5::MsgCloseLease,
+    },
 };
 use anyhow::{Context, Result, bail};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +73,11 @@ impl Network {
         Ok(Network { endpoints, chain_id, mnemonic, chain, local, own: true, before: Arc::default() })
     }
 
+    /// The same network by other addresses.
+    pub(crate) fn at(&self, endpoints: String) -> Network {
+        Network { endpoints, ..self.clone() }
+    }
+
     pub(crate) fn is_local(&self) -> bool {
         self.local.is_some()
     }
@@ -84,7 +92,8 @@ impl Network {
         self.local.as_ref().ok_or_else(|| Skip("needs the devnet".to_owned()).into())
     }
 
-    fn owner(&self) -> &str {
+    /// The wallet's address.
+    pub(crate) fn owner(&self) -> &str {
         self.chain.wallet().map_or("", |wallet| wallet.address())
     }
 
@@ -215,21 +224,25 @@ impl Local {
         bail!("no broadcast in 30 s")
     }
 
-    fn providers(&self) -> Vec<(String, String)> {
-        self.0.providers()
-    }
-
     /// The name under which faults know a provider.
     pub(crate) fn provider_name(&self, address: &str) -> Result<String> {
-        let providers = self.providers();
-        let found = providers.into_iter().find(|(_, a)| a == address);
-        found.map(|(name, _)| name).with_context(|| format!("no provider {address}"))
+        let found = self.0.providers().iter().find(|provider| provider.address == address);
+        found.map(|provider| provider.name.clone()).with_context(|| format!("no provider {address}"))
     }
 
     /// The address of the provider of this name.
     pub(crate) fn address_of(&self, name: &str) -> Result<String> {
-        let providers = self.providers();
-        let found = providers.into_iter().find(|(n, _)| n == name);
-        found.map(|(_, address)| address).with_context(|| format!("no provider {name}"))
+        let found = self.0.providers().iter().find(|provider| provider.name == name);
+        found.map(|provider| provider.address.clone()).with_context(|| format!("no provider {name}"))
+    }
+
+    /// Closes the active lease of a deployment as its provider does when the workload is unstable; that pauses the
+    /// group.
+    pub(crate) async fn close_lease_as_provider(&self, owner: &str, dseq: &str) -> Result<()> {
+        let leases = self.0.leases(owner, dseq.parse()?);
+        let lease = leases.into_iter().find(|lease| lease.state() == lease::State::Active);
+        let id = lease.and_then(|lease| lease.id).context("no active lease")?;
+        self.0.close_lease(&id, LeaseClosedReason::Unstable.into()).await?;
+        Ok(())
     }
 }

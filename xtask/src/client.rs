@@ -77,11 +77,14 @@ impl Client {
             .output()
             .with_context(|| format!("{} does not run", path.display()))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let first = text.lines().next().unwrap_or_default();
-        let (kind, version) = match first.split_once(" v") {
-            Some(("Terraform", version)) => (Kind::Terraform, version),
-            Some(("OpenTofu", version)) => (Kind::Tofu, version),
-            _ => bail!("{} is neither Terraform nor OpenTofu: `version` prints {first:?}", path.display()),
+        // Warnings about the user's own setup may come first.
+        let said = text.lines().find_map(|line| match line.split_once(" v") {
+            Some(("Terraform", version)) => Some((Kind::Terraform, version)),
+            Some(("OpenTofu", version)) => Some((Kind::Tofu, version)),
+            _ => None,
+        });
+        let Some((kind, version)) = said else {
+            bail!("{} is neither Terraform nor OpenTofu: `version` prints {text:?}", path.display());
         };
         Ok(Client { kind, path: path.to_owned(), version: version.trim().to_owned() })
     }

@@ -172,8 +172,7 @@ impl Network {
             let value = said.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
             value.with_context(|| format!("the local network did not say {pointer}"))
         };
-        let (endpoint, chain_id, mnemonic) =
-            (text("/endpoints/grpc")?, text("/chain_id")?, text("/mnemonic")?);
+        let (endpoint, chain_id, mnemonic) = (text("/grpc")?, text("/chain_id")?, text("/mnemonic")?);
         Ok(Network { child, endpoint, chain_id, mnemonic })
     }
 

@@ -12,7 +12,7 @@ use xtask::workdir::Install;
 use crate::{
     cases,
     config::{self, DEPLOYMENT, HEAD, LEASE, Sdl},
-    network::{self, Network},
+    network,
     suite::Case,
     workspace::Workspace,
 };
@@ -217,7 +217,7 @@ async fn unknown_configuration(case: Case) -> Result<()> {
 
 async fn rest_address(case: Case) -> Result<()> {
     let network = case.devnet().await?;
-    let rest = Network { endpoints: network.local()?.rest_endpoint(), ..network.clone() };
+    let rest = network.at(network.local()?.rest_endpoint());
     let workspace = case.workspace_on(&rest, Install::Override)?;
     workspace.write("web.yaml", &Sdl::default().text());
     workspace.write("main.tf", &config::web("", ""));

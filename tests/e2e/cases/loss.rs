@@ -59,7 +59,7 @@ async fn lease_closed_by_the_provider(case: Case) -> Result<()> {
     let network = case.devnet().await?;
     let workspace = running_on(&case, &network).await?;
     let dseq = workspace.state().await?.text(DEPLOYMENT, "/dseq")?;
-    network.local()?.close_lease_as_provider(&network, &dseq).await?;
+    network.local()?.close_lease_as_provider(network.owner(), &dseq).await?;
     lost(&workspace).await
 }
 
