@@ -9,7 +9,7 @@ use crate::yaml::{Failure, MAX_BYTES};
 pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Failure> {
     if bytes.len() > 2 * MAX_BYTES {
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
-        return Err(Failure { kind: Kind::Bounds, message, span: None });
+        return Err(Failure::new(Kind::Bounds, message, None));
     }
     match bytes {
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes).map(Cow::Owned),
@@ -22,7 +22,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Failure> {
             let before = String::from_utf8_lossy(valid.get(line_start..).unwrap_or_default());
             let column = number(before.chars().count() + 1);
             let span = Span { line, column, end_line: line, end_column: column + 1 };
-            Failure { kind: Kind::Syntax, message: "the file is not UTF-8".into(), span: Some(span) }
+            Failure::new(Kind::Syntax, "the file is not UTF-8", Some(span))
         }),
     }
 }
@@ -33,6 +33,6 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Failure> {
     let text: Result<String, _> = char::decode_utf16(units).collect();
     match text {
         Ok(text) if rest.is_empty() => Ok(text),
-        _ => Err(Failure { kind: Kind::Syntax, message: "the file is not UTF-16".into(), span: None }),
+        _ => Err(Failure::new(Kind::Syntax, "the file is not UTF-16", None)),
     }
 }

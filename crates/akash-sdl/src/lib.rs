@@ -20,6 +20,7 @@ mod build;
 mod canonical;
 mod decode;
 mod diagnostic;
+mod dialect;
 mod diff;
 mod emit;
 mod encoding;
@@ -119,11 +120,19 @@ impl Compilation {
 
 /// Compiles SDL text.
 pub fn compile(text: &str) -> Compilation {
-    let tree = match yaml::load(text) {
-        Ok(tree) => tree,
-        Err(failure) => return refused(failure),
+    let text = dialect::line_breaks(text);
+    let failure = match yaml::load(&text) {
+        Ok(tree) => return compile_tree(&tree),
+        Err(failure) => failure,
     };
-    let mut decoder = decode::Decoder::new(&tree);
+    match dialect::mended(&text, &failure).as_deref().map(yaml::load) {
+        Some(Ok(tree)) => compile_tree(&tree),
+        _ => refused(failure),
+    }
+}
+
+fn compile_tree(tree: &yaml::Tree<'_>) -> Compilation {
+    let mut decoder = decode::Decoder::new(tree);
     let mut sdl = None;
     if let Some(document) = model::document(&mut decoder) {
         if let Some(version) = document.version {
@@ -150,7 +159,7 @@ pub fn compile_bytes(bytes: &[u8]) -> Compilation {
 }
 
 fn refused(failure: yaml::Failure) -> Compilation {
-    let yaml::Failure { kind, message, span } = failure;
+    let yaml::Failure { kind, message, span, .. } = failure;
     let rule = "the network's YAML parser (gopkg.in/yaml.v3)";
     let error =
         Diagnostic { severity: Severity::Error, kind, message, span, path: String::new(), rule, hint: None };

@@ -74,18 +74,19 @@ fn with_suffix(text: &str, suffixes: &[(&str, u64)]) -> Result<u64, UnitError> {
         .unwrap_or((text, 1));
     // The product of a 64-bit float and the unit as a float, cut towards zero.
     let value = float(number)? * unit as f64;
-    if value < 0.0 { Err(UnitError::Negative) } else { Ok(saturated(value)) }
+    if value < 0.0 { Err(UnitError::Negative) } else { Ok(cut(value)) }
 }
 
-/// Cut to 64 bits. Out of range (only in profiles that nothing uses, or refused by the limits) becomes the maximum.
-fn saturated(value: f64) -> u64 {
-    if value.is_nan() { u64::MAX } else { value as u64 }
+/// Cut to 64 bits. What does not fit is 2^63 there (on amd64), and here.
+fn cut(value: f64) -> u64 {
+    if value < 2.0 * TWO_TO_63 { value as u64 } else { 1 << 63 }
 }
+
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// What the network's build (amd64) makes of a float too large for 32 bits: the low half of the 64-bit integer. So
 /// 4294968 CPUs become 704 millicpu there, and here.
 fn low_32_bits(value: f64) -> u32 {
-    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     // Not-a-number and beyond: the processor gives 2^63, whose low half is 0.
     if value < TWO_TO_63 { (value as u64) as u32 } else { 0 }
 }

@@ -56,6 +56,15 @@ pub(crate) struct Failure {
     pub(crate) kind: Kind,
     pub(crate) message: String,
     pub(crate) span: Option<Span>,
+    /// What the event parser said, and the index in characters where it stopped.
+    pub(crate) parser: Option<(String, usize)>,
+}
+
+impl Failure {
+    /// A failure that the event parser did not see.
+    pub(crate) fn new(kind: Kind, message: impl Into<String>, span: Option<Span>) -> Self {
+        Self { kind, message: message.into(), span, parser: None }
+    }
 }
 
 impl<'a> Tree<'a> {
@@ -118,10 +127,10 @@ fn span(start: Marker, end: Marker) -> Span {
 pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
     if text.len() > MAX_BYTES {
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
-        return Err(Failure { kind: Kind::Bounds, message, span: None });
+        return Err(Failure::new(Kind::Bounds, message, None));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    refuse_control_characters(text)?;
+    let is_ascii = refuse_control_characters(text)?;
     let mut tree = Tree { nodes: Vec::with_capacity(text.len() / 16), children: Vec::new(), root: None };
     let mut parser = Parser::new_from_str(text);
     // Collections that are open: the node, and where its children start in `pending`.
@@ -134,7 +143,9 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
             kind: Kind::Syntax,
             message: format!("not valid YAML: {}", error.info()),
             span: Some(span(*error.marker(), *error.marker())),
+            parser: Some((error.info().to_owned(), error.marker().index())),
         })?;
+        let index = place.start.index();
         let place = span(place.start, place.end);
         let (content, anchor, tag, opens) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -162,6 +173,11 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
             Event::DocumentEnd | Event::StreamEnd => break,
             Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => continue,
         };
+        // In a text of ASCII alone, an index in characters is one in bytes.
+        if (anchor > 0 || matches!(content, Content::Alias(_))) && is_ascii && !is_anchor(text.get(index..)) {
+            let message = "not valid YAML: the name of an anchor has letters, digits, `-` and `_` only";
+            return Err(Failure::new(Kind::Syntax, message, Some(place)));
+        }
         let id = NodeId::try_from(tree.nodes.len()).unwrap_or(NodeId::MAX);
         tree.nodes.push(Node { content, tag: tag.as_deref().and_then(short_tag), span: place });
         if anchor > 0 {
@@ -181,7 +197,7 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
             open.push((id, pending.len()));
             if open.len() > MAX_DEPTH {
                 let message = format!("nested more than {MAX_DEPTH} deep");
-                return Err(Failure { kind: Kind::Bounds, message, span: Some(place) });
+                return Err(Failure::new(Kind::Bounds, message, Some(place)));
             }
         }
     }
@@ -198,21 +214,28 @@ fn short_tag(tag: &Tag) -> Option<Box<str>> {
     }
 }
 
-/// The characters that the network's YAML reader takes: tab, line breaks, and what is printable.
-fn refuse_control_characters(text: &str) -> Result<(), Failure> {
+/// Whether what begins with `&` or `*` goes on with a name of YAML 1.1 and then ends; anything else passes.
+fn is_anchor(text: Option<&str>) -> bool {
+    let Some(name) = text.and_then(|text| text.strip_prefix(['&', '*'])) else { return true };
+    let rest = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    rest.len() < name.len() && (rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n', '?', ':', ',', ']', '}', '%', '@', '`']))
+}
+
+/// The characters that the network's YAML reader takes: tab, line breaks, and what is printable. True if all are ASCII.
+fn refuse_control_characters(text: &str) -> Result<bool, Failure> {
     let plain = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7E);
     if text.bytes().all(plain) {
-        return Ok(());
+        return Ok(true);
     }
-    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\x20'..='\x7E' | '\u{85}' | '\u{A0}'..='\u{FEFE}' | '\u{FF00}'..='\u{FFFD}' | '\u{10000}'..);
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\x20'..='\x7E' | '\u{85}' | '\u{A0}'..='\u{FFFD}' | '\u{10000}'..);
     let (mut line, mut column) = (1_u32, 1_u32);
     for c in text.chars() {
         if !allowed(c) {
             let place = Span { line, column, end_line: line, end_column: column + 1 };
             let message = format!("not valid YAML: the character U+{:04X} is not allowed", u32::from(c));
-            return Err(Failure { kind: Kind::Syntax, message, span: Some(place) });
+            return Err(Failure::new(Kind::Syntax, message, Some(place)));
         }
         (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
     }
-    Ok(())
+    Ok(text.is_ascii())
 }
