@@ -54,3 +54,12 @@ pub fn vault(state: &State) -> VaultState {
     let coin = |denom: &str, amount: u128| Coin { denom: denom.to_owned(), amount: amount.to_string() };
     VaultState { balances: vec![coin("uakt", state.bme.vault_uakt)], ..VaultState::default() }
 }
+
+/// What the oracle's store says while it holds no price.
+pub const NO_PRICE: &str =
+    "collections: not found: key 'akt/usd' of type github.com/cosmos/gogoproto/akash.oracle.v2.PriceHealth";
+
+/// The ledger's records, pending and done.
+pub fn ledger(_state: &State) -> Vec<akash_proto::akash::bme::v1::QueryLedgerRecordEntry> {
+    Vec::new()
+}
