@@ -16,6 +16,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={}", root.join(file).display());
     }
     let descriptors = protox::compile(files, [&root])?;
+    // For the test that compares it with the protocol's numbers.
+    let out = std::env::var("OUT_DIR")?;
+    std::fs::write(
+        Path::new(&out).join("descriptors.bin"),
+        protox::prost::Message::encode_to_vec(&descriptors),
+    )?;
     // Every RPC of a service has a default answer, UNIMPLEMENTED.
     tonic_prost_build::configure()
         .build_transport(false)

@@ -14,7 +14,7 @@ use crate::framework::{
 };
 use crate::proto::tfplugin6::{self as proto, provider_server};
 use crate::schema::{IdentitySchema, Schema, Type};
-use crate::values::{Dynamic, Path, ValueError, from_dynamic};
+use crate::values::{Dynamic, Path, Step, ValueError, from_dynamic};
 use panics::caught;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -235,21 +235,29 @@ impl Managed {
         state
     }
 
+    /// The state in the form of its type, without the attributes that do not fit.
     fn salvage(&self, state: Dynamic, diagnostics: &mut Diagnostics) -> Dynamic {
-        match conform(state.clone(), &self.value_type) {
-            Ok(state) => state,
-            Err(error) => {
-                diagnostics.value_error(&error);
-                let (Dynamic::Map(mut members), Type::Object(types)) = (state, &self.value_type) else {
-                    return Dynamic::Null;
-                };
-                let kept = types.iter().map(|(name, member_type)| {
-                    let member = members.remove(name).unwrap_or_default();
-                    (name.clone(), conform(member, member_type).unwrap_or_default())
+        let (Dynamic::Map(mut members), Type::Object(types)) = (state, &self.value_type) else {
+            let problem = ValueError::new(Path::empty(), "the provider returned a state that is no object");
+            diagnostics.value_error(&problem);
+            return Dynamic::Null;
+        };
+        let kept: BTreeMap<_, _> = types
+            .iter()
+            .map(|(name, member_type)| {
+                let member = conform(members.remove(name).unwrap_or_default(), member_type);
+                let member = member.unwrap_or_else(|error| {
+                    diagnostics.value_error(&error.below(Step::Attribute(name.clone())));
+                    Dynamic::Null
                 });
-                Dynamic::Map(kept.collect())
-            }
+                (name.clone(), member)
+            })
+            .collect();
+        for name in members.into_keys() {
+            let problem = ValueError::new(Path::root(name), "the schema has no attribute of this name");
+            diagnostics.value_error(&problem);
         }
+        Dynamic::Map(kept)
     }
 
     /// The identity of a state for an answer; `before` is what the client has. An identity must not change.

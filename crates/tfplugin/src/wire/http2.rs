@@ -141,3 +141,81 @@ impl Body for RequestBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::io::duplex;
+
+    #[derive(Clone)]
+    struct Large {
+        length: usize,
+        returned: Arc<AtomicBool>,
+    }
+
+    impl Routes for Large {
+        async fn route(&self, request: Request<RequestBody>) -> Response<tonic::body::Body> {
+            let answered = request.extensions().get::<Answered>().unwrap().clone();
+            let returned = Arc::clone(&self.returned);
+            answered.add(Box::new(move || returned.store(true, Ordering::SeqCst)));
+            Response::new(tonic::body::Body::new(Full::new(Bytes::from(vec![7; self.length]))))
+        }
+    }
+
+    /// The client's window is 64 KiB, so that an answer of a megabyte waits for the client to read.
+    #[tokio::test]
+    async fn the_hook_waits_for_the_last_byte() {
+        const LENGTH: usize = 1 << 20;
+        const WINDOW_OF_CLIENT: usize = 65_535;
+        let (ours, theirs) = duplex(16 << 10);
+        let routes = Large { length: LENGTH, returned: Arc::default() };
+        let returned = Arc::clone(&routes.returned);
+        tokio::spawn(serve(ours, routes, TaskTracker::new(), CancellationToken::new()));
+        let (mut client, connection) = h2::client::handshake(theirs).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("http://localhost/").body(()).unwrap();
+        let (response, _) = client.send_request(request, true).unwrap();
+        let mut body = response.await.unwrap().into_body();
+        let mut read = 0;
+        while let Some(data) = body.data().await {
+            let data = data.unwrap();
+            read += data.len();
+            if read + WINDOW_OF_CLIENT < LENGTH {
+                // What is beyond the window cannot have been sent.
+                assert!(!returned.load(Ordering::SeqCst), "after {read} bytes");
+            }
+            body.flow_control().release_capacity(data.len()).unwrap();
+        }
+        assert_eq!(read, LENGTH);
+        // The end of the stream is here, so that it was written; the flush follows in the same turn of the server.
+        for _ in 0..1000 {
+            if returned.load(Ordering::SeqCst) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("the hook did not run");
+    }
+
+    #[tokio::test]
+    async fn the_hook_does_not_run_for_an_answer_that_was_not_taken() {
+        let (ours, theirs) = duplex(16 << 10);
+        let routes = Large { length: 1 << 20, returned: Arc::default() };
+        let returned = Arc::clone(&routes.returned);
+        let answers = TaskTracker::new();
+        let server = tokio::spawn(serve(ours, routes, answers.clone(), CancellationToken::new()));
+        let (mut client, connection) = h2::client::handshake(theirs).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = Request::get("http://localhost/").body(()).unwrap();
+        let (response, _) = client.send_request(request, true).unwrap();
+        drop(response.await.unwrap());
+        connection.abort();
+        let _ = server.await;
+        answers.close();
+        answers.wait().await;
+        assert!(!returned.load(Ordering::SeqCst));
+    }
+}
