@@ -152,10 +152,67 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The diagnostic as text for humans: message, position, source line with a caret, hint. No colour, no trailing newline.
+/// Longest part of a source line that is shown.
+const MOST_SHOWN: usize = 100;
+
+/// The diagnostic as text for humans: message, position and SDL path, source line with a caret, hint, source of the rule.
+/// No colour, no trailing newline.
 ///
-/// `text` is the SDL that was compiled. Lines of `env` and `credentials` are not quoted: they may hold secrets.
+/// `text` is the SDL that was compiled. Lines of `env` and `credentials` are not quoted, and of a line that looks like
+/// `- NAME=value` only the name is: they may hold secrets.
 pub fn render(diagnostic: &Diagnostic, text: &str, file_name: &str) -> String {
-    let _ = text;
-    format!("{file_name}: {diagnostic}")
+    let mut out = format!("{}: {}\n", diagnostic.severity.as_str(), diagnostic.message);
+    let number = diagnostic.span.map(|span| span.line.to_string()).unwrap_or_default();
+    let margin = " ".repeat(number.len());
+    out.push_str(&format!("{margin}--> {file_name}"));
+    if let Some(span) = diagnostic.span {
+        out.push_str(&format!(":{}:{}", span.line, span.column));
+    }
+    if !diagnostic.path.is_empty() {
+        out.push_str(&format!(" ({})", diagnostic.path));
+    }
+    out.push('\n');
+    let secret = [".env", ".credentials"].iter().any(|field| diagnostic.path.contains(field));
+    if let Some(span) = diagnostic.span.filter(|_| !secret) {
+        if let Some((source, carets)) = excerpt(text, span) {
+            out.push_str(&format!("{margin} |\n{number} | {source}\n{margin} | {carets}\n"));
+        }
+    }
+    if let Some(hint) = &diagnostic.hint {
+        out.push_str(&format!("{margin} = help: {hint}\n"));
+    }
+    out.push_str(&format!("{margin} = rule: {}", diagnostic.rule));
+    out
+}
+
+/// The line of a span, and carets under it. Long lines are cut around the span.
+fn excerpt(text: &str, span: Span) -> Option<(String, String)> {
+    let line = text.lines().nth(usize::try_from(span.line).ok()?.checked_sub(1)?)?;
+    let shown = public_part(line.strip_prefix('\u{feff}').unwrap_or(line));
+    // One column a character: tabs and what could garble a terminal become spaces.
+    let mut characters: Vec<char> = shown.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut column = usize::try_from(span.column).ok()?.saturating_sub(1);
+    let end = if span.end_line == span.line {
+        usize::try_from(span.end_column).ok()?.saturating_sub(1)
+    } else {
+        characters.len()
+    };
+    let mut width = end.saturating_sub(column);
+    if characters.len() > MOST_SHOWN {
+        let start = column.saturating_sub(MOST_SHOWN / 2);
+        characters = characters.into_iter().skip(start).take(MOST_SHOWN).collect();
+        column -= start;
+    }
+    column = column.min(characters.len());
+    width = width.min(characters.len() - column).max(1);
+    let source: String = characters.into_iter().collect();
+    Some((source.trim_end().to_owned(), format!("{}{}", " ".repeat(column), "^".repeat(width))))
+}
+
+/// The line without the value of `- NAME=value`.
+fn public_part(line: &str) -> &str {
+    let Some(item) = line.trim_start().strip_prefix('-') else { return line };
+    let name = item.trim_start_matches([' ', '\t', '"', '\'']);
+    let rest = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    if rest.starts_with('=') { line.get(..line.len() - rest.len() + 1).unwrap_or_default() } else { line }
 }

@@ -85,7 +85,8 @@ fn indent(quoted: &str, spaces: usize) -> String {
     let mut indented: String = lines.next().unwrap_or_default().into();
     for line in lines {
         let is_mark = ["---", "..."].iter().any(|mark| {
-            line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+            line.strip_prefix(mark)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
         });
         let has_indent = line.bytes().take_while(|byte| *byte == b' ').count() >= spaces;
         if !is_mark && !has_indent {

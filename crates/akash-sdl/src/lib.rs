@@ -30,6 +30,7 @@ mod lint;
 mod manifest;
 mod model;
 mod names;
+mod proto;
 mod report;
 mod resources;
 mod scalar;
@@ -38,7 +39,6 @@ mod template;
 mod units;
 mod validate;
 mod version;
-mod wire;
 mod yaml;
 
 use std::time::Duration;

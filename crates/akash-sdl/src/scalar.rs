@@ -69,7 +69,7 @@ fn null_text(text: &str) -> bool {
 }
 
 /// The meaning of an unquoted text without a tag.
-fn implicit(text: &str) -> Scalar {
+pub(crate) fn implicit(text: &str) -> Scalar {
     match text.as_bytes().first() {
         None => return Scalar::Null,
         Some(b'+' | b'-' | b'0'..=b'9' | b'.' | b'~' | b'n' | b'N' | b't' | b'T' | b'f' | b'F') => {}

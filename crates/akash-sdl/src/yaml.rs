@@ -178,6 +178,10 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
             let message = "not valid YAML: the name of an anchor has letters, digits, `-` and `_` only";
             return Err(Failure::new(Kind::Syntax, message, Some(place)));
         }
+        if is_ascii && follows_dash_and_tab(text.get(..index).unwrap_or_default()) {
+            let message = "not valid YAML: a tab can't stand between `-` and what follows";
+            return Err(Failure::new(Kind::Syntax, message, Some(place)));
+        }
         let id = NodeId::try_from(tree.nodes.len()).unwrap_or(NodeId::MAX);
         tree.nodes.push(Node { content, tag: tag.as_deref().and_then(short_tag), span: place });
         if anchor > 0 {
@@ -218,7 +222,15 @@ fn short_tag(tag: &Tag) -> Option<Box<str>> {
 fn is_anchor(text: Option<&str>) -> bool {
     let Some(name) = text.and_then(|text| text.strip_prefix(['&', '*'])) else { return true };
     let rest = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    rest.len() < name.len() && (rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n', '?', ':', ',', ']', '}', '%', '@', '`']))
+    rest.len() < name.len()
+        && (rest.is_empty()
+            || rest.starts_with([' ', '\t', '\r', '\n', '?', ':', ',', ']', '}', '%', '@', '`']))
+}
+
+/// Whether a list's `-` and a tab stand before a node. YAML 1.1 takes no tab where a key could begin.
+fn follows_dash_and_tab(before: &str) -> bool {
+    let dash = before.trim_end_matches([' ', '\t']);
+    dash.ends_with('-') && before.get(dash.len()..).is_some_and(|blanks| blanks.contains('\t'))
 }
 
 /// The characters that the network's YAML reader takes: tab, line breaks, and what is printable. True if all are ASCII.
