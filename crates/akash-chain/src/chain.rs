@@ -13,7 +13,10 @@ use std::{
 use akash_proto::{Coin, Dec, NumberError};
 use tokio::sync::OnceCell;
 
-use crate::{Endpoint, QueryError, Wallet, address, endpoint::node, listing::Listings, submit::Pipeline};
+use crate::{
+    Endpoint, QueryError, Wallet, address, endpoint::node, listing::Listings, submit::Patience,
+    submit::Pipeline,
+};
 
 /// The default timeout of a transaction.
 pub(crate) const TX_TIMEOUT: Duration = Duration::from_secs(60);
@@ -93,9 +96,9 @@ pub enum ConfigError {
     /// The list is empty.
     #[error("no endpoint is configured: set `network` or `endpoints`")]
     NoEndpoints,
-    /// Not between 5 seconds and 10 minutes.
+    /// Not between 1 second and 10 minutes.
     #[error(
-        "a transaction's timeout must be from 5 s to 10 min, which is the most that the chain takes; it is {0:?}"
+        "a transaction's timeout must be from 1 s to 10 min, which is the most that the chain takes; it is {0:?}"
     )]
     TxTimeout(Duration),
     /// Below 1 or above 10.
@@ -152,15 +155,20 @@ pub(crate) struct Inner {
     pub(crate) seen: AtomicU64,
     pub(crate) listings: Listings,
     pub(crate) pipeline: Pipeline,
+    pub(crate) patience: Patience,
 }
 
 impl Chain {
     /// Checks the configuration; does no I/O.
     pub fn new(config: ChainConfig) -> Result<Self, ConfigError> {
+        Self::with_patience(config, Patience::default())
+    }
+
+    pub(crate) fn with_patience(config: ChainConfig, patience: Patience) -> Result<Self, ConfigError> {
         if config.endpoints.is_empty() {
             return Err(ConfigError::NoEndpoints);
         }
-        if !(Duration::from_secs(5)..=LONGEST_TX_TIMEOUT).contains(&config.tx_timeout) {
+        if !(Duration::from_secs(1)..=LONGEST_TX_TIMEOUT).contains(&config.tx_timeout) {
             return Err(ConfigError::TxTimeout(config.tx_timeout));
         }
         if let Some(adjustment) = config.gas_adjustment
@@ -201,6 +209,7 @@ impl Chain {
             seen: AtomicU64::new(0),
             listings: Listings::default(),
             pipeline: Pipeline::default(),
+            patience,
         })))
     }
 

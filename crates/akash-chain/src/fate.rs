@@ -4,10 +4,7 @@
 //! block is past the transaction's timeout, and after the message's effect was looked for on chain (DESIGN.md,
 //! principle 2). This file must not send anything.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use akash_proto::{
     Coin,
@@ -145,7 +142,7 @@ impl Chain {
         {
             return Ok(Fate::DidNotHappen);
         }
-        Ok(Fate::Refused(Refusal { stage: Stage::Deliver, error, tx: Some(outcome) }))
+        Ok(Fate::Refused(Refusal { stage: Stage::Deliver, error, tx: Some(Box::new(outcome)) }))
     }
 
     /// A transaction that no block can take any more: looks for the message's effect before it says so.
@@ -303,9 +300,6 @@ impl Chain {
 fn fee_of(pending: &Pending) -> Coin {
     Coin::new(pending.fee.amount.parse().unwrap_or_default(), pending.fee.denom.clone())
 }
-
-/// How long after a transaction's timeout its fate is still looked for before it is left open.
-pub(crate) const AFTER_TIMEOUT: Duration = Duration::from_secs(90);
 
 #[cfg(test)]
 mod tests {

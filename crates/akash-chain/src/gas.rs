@@ -96,6 +96,8 @@ pub(crate) fn required_fee(text: &str) -> Option<Coin> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use akash_proto::akash::deployment::v1beta4::{MsgCloseDeployment, MsgCreateDeployment};
 
     use super::*;
@@ -106,15 +108,15 @@ mod tests {
             (Msg::from(MsgCreateDeployment::default()), Msg::from(MsgCloseDeployment::default()));
         let margins = Margins::default();
         // The measured worst case: 147,699 simulated, 223,836 used.
-        assert!(margins.limit(&[close.clone()], 147_699, None) > 223_836 * 118 / 100);
-        assert_eq!(margins.limit(&[create.clone()], 100_000, None), 135_000);
+        assert!(margins.limit(from_ref(&close), 147_699, None) > 223_836 * 118 / 100);
+        assert_eq!(margins.limit(from_ref(&create), 100_000, None), 135_000);
         assert_eq!(margins.limit(&[create.clone(), close.clone()], 100_000, None), 195_000);
-        assert_eq!(margins.limit(&[close.clone()], 100_000, Some("1.5".parse().unwrap())), 155_000);
-        margins.ran_out(&[create.clone()], 100_000, 190_000, None);
-        assert_eq!(margins.limit(&[create.clone()], 100_000, None), 242_000);
+        assert_eq!(margins.limit(from_ref(&close), 100_000, Some("1.5".parse().unwrap())), 155_000);
+        margins.ran_out(from_ref(&create), 100_000, 190_000, None);
+        assert_eq!(margins.limit(from_ref(&create), 100_000, None), 242_000);
         assert_eq!(margins.limit(&[close], 100_000, None), 195_000, "only the kinds that ran out");
         for _ in 0..10 {
-            margins.ran_out(&[create.clone()], 100_000, 190_000, None);
+            margins.ran_out(from_ref(&create), 100_000, 190_000, None);
         }
         assert_eq!(margins.limit(&[create], 100_000, None), 605_000);
     }

@@ -3,6 +3,8 @@
 //! The crate must not know Terraform, SDL, or providers' gateways.
 
 mod address;
+#[cfg(test)]
+mod behaviour;
 mod broadcast;
 mod chain;
 mod endpoint;
@@ -11,6 +13,8 @@ mod errors;
 mod fate;
 mod gas;
 mod listing;
+#[cfg(test)]
+mod mock;
 mod msg;
 mod network;
 mod outcome;

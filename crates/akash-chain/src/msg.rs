@@ -98,7 +98,7 @@ impl Msg {
         let deposit = |deposit: &Option<Deposit>| {
             let deposit = deposit.as_ref()?;
             let granted = deposit.sources.iter().any(|source| *source == i32::from(Source::Grant));
-            (!granted).then(|| deposit.amount.as_ref()).flatten().and_then(|coin| Coin::try_from(coin).ok())
+            deposit.amount.as_ref().filter(|_| !granted).and_then(|coin| Coin::try_from(coin).ok())
         };
         let burnt = |coin: &Option<_>| coin.as_ref().and_then(|coin| Coin::try_from(coin).ok());
         match self {

@@ -105,7 +105,7 @@ pub struct Refusal {
     /// What the chain says.
     pub error: ChainError,
     /// The transaction, if it came into a block.
-    pub tx: Option<Outcome>,
+    pub tx: Option<Box<Outcome>>,
 }
 
 impl fmt::Display for Refusal {
@@ -140,7 +140,7 @@ pub enum SubmitError {
     #[error("not enough {denom} for {what_for}: the wallet {address} holds {have}{denom} and needs {need}{denom}. {}", how_to_get(.denom))]
     Funds {
         /// Who would pay.
-        address: String,
+        address: Box<str>,
         /// What is missing.
         denom: String,
         /// The balance, smallest units.

@@ -29,7 +29,7 @@ use crate::{
     Stage, SubmitError, Wallet,
     broadcast::Handed,
     errors,
-    fate::{AFTER_TIMEOUT, Sight, Verdict, verdict},
+    fate::{Sight, Verdict, verdict},
     gas::{self, Margins},
     read::Answered,
     simulate::Simulated,
@@ -38,8 +38,22 @@ use crate::{
 
 /// How long a message waits for company.
 const COMPANY: Duration = Duration::from_millis(50);
-/// How long a cancelled caller still waits for the block that may be coming.
-const GRACE: Duration = Duration::from_secs(8);
+/// How long transactions are waited for where the chain says nothing about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// How long a cancelled caller still waits for the block that may be coming.
+    pub(crate) grace: Duration,
+    /// How long after a transaction's timeout its fate is still looked for before it is left open.
+    pub(crate) after_timeout: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        // A block takes about six seconds; a node that was gone for a minute may come back.
+        Self { grace: Duration::from_secs(8), after_timeout: Duration::from_secs(90) }
+    }
+}
+
 /// The most bytes that nodes take in one transaction are 1 MiB; the frame needs some of them.
 const MAX_BYTES: usize = (1 << 20) - 4096;
 /// The most gas for one transaction where the block allows more.
@@ -157,7 +171,7 @@ impl Chain {
                     if last.is_none() {
                         return Err(SubmitError::Cancelled);
                     }
-                    until = Some(Instant::now() + GRACE);
+                    until = Some(Instant::now() + self.inner().patience.grace);
                 }
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
                     return Err(open(&last, OpenReason::Stopped));
@@ -256,7 +270,7 @@ impl Chain {
         if jobs.is_empty() {
             return Ok(None);
         }
-        let ground = match self.ground(wallet).await {
+        let mut ground = match self.ground(wallet).await {
             Ok(ground) => ground,
             Err(error) => return Err((jobs, error)),
         };
@@ -273,6 +287,10 @@ impl Chain {
                     if error.kind() == Kind::UnorderedNotSupported && draft.unordered =>
                 {
                     self.inner().pipeline.ordered.store(true, Ordering::Relaxed);
+                    ground = match self.ground(wallet).await {
+                        Ok(ground) => ground,
+                        Err(error) => return Err((jobs, error)),
+                    };
                     continue;
                 }
                 Ok(Simulated::Refused { index, error }) => {
@@ -346,7 +364,7 @@ impl Chain {
             _ => match self.account(wallet.address()).await? {
                 Some(account) => {
                     _ = pipeline.account.set(account.account_number);
-                    (account.account_number, account.sequence)
+                    (account.account_number, if ordered { account.sequence } else { 0 })
                 }
                 None => {
                     return Err(SubmitError::Funds {
@@ -452,7 +470,7 @@ impl Chain {
                     kept.len()
                 ),
             };
-            let address = wallet.address().to_owned();
+            let address = wallet.address().into();
             job.end(Err(SubmitError::Funds { address, denom: coin.denom, have, need, what_for }));
         }
         kept
@@ -652,7 +670,7 @@ impl Chain {
             }
             let verdict = verdict(signed.timeout, &inner.sights(&signed.hash).await);
             if matches!(verdict, Verdict::Found(_) | Verdict::Dead)
-                || Instant::now() > timeout + AFTER_TIMEOUT
+                || Instant::now() > timeout + inner.patience.after_timeout
             {
                 return verdict;
             }

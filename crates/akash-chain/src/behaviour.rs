@@ -1,0 +1,400 @@
+//! Tests of queries, submission and fates against the mock node.
+
+use std::{
+    sync::{Arc, LazyLock, Mutex},
+    time::Duration,
+};
+
+use akash_proto::{
+    Coin,
+    akash::{
+        base::deposit::v1::{Deposit, Source},
+        deployment::v1::DeploymentId,
+        deployment::v1beta4::{MsgCreateDeployment, MsgUpdateDeployment},
+    },
+};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Chain, ChainConfig, Fate, Kind, Msg, OpenReason, Outcome, Pending, QueryError, Stage, SubmitError,
+    Wallet,
+    mock::{Broadcast, Mock},
+    submit::Patience,
+};
+
+const WORDS: &str =
+    "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about";
+
+fn config(endpoints: &[String]) -> ChainConfig {
+    ChainConfig {
+        endpoints: endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
+        chain_id: Some("mock-1".into()),
+        wallet: Some(wallet()),
+        tx_timeout: Duration::from_secs(1),
+        ..Default::default()
+    }
+}
+
+fn chain_of(config: ChainConfig) -> Chain {
+    let patience = Patience { grace: Duration::from_millis(100), after_timeout: Duration::from_millis(300) };
+    Chain::with_patience(config, patience).unwrap()
+}
+
+async fn start() -> (Mock, Chain) {
+    let mock = Mock::start().await;
+    let chain = chain_of(config(&[mock.grpc()]));
+    (mock, chain)
+}
+
+/// One for all tests: deriving it is slow without optimisation.
+fn wallet() -> Wallet {
+    static WALLET: LazyLock<Wallet> =
+        LazyLock::new(|| Wallet::from_mnemonic(&SecretString::from(WORDS), 0).unwrap());
+    WALLET.clone()
+}
+
+fn owner() -> String {
+    wallet().address().to_owned()
+}
+
+fn create(dseq: u64) -> Msg {
+    let deposit =
+        Deposit { amount: Some(Coin::new(500_000, "uact").into()), sources: vec![Source::Balance.into()] };
+    let id = Some(DeploymentId { owner: owner(), dseq });
+    MsgCreateDeployment { id, hash: vec![1; 32], deposit: Some(deposit), ..Default::default() }.into()
+}
+
+async fn submit(chain: &Chain, message: Msg) -> Result<Outcome, SubmitError> {
+    chain.submit(message, &CancellationToken::new(), &|_| {}).await
+}
+
+#[tokio::test]
+async fn a_message_goes_into_a_block() {
+    let (mock, chain) = start().await;
+    let seen = Mutex::new(Vec::new());
+    let observe =
+        |pending: &Pending| seen.lock().unwrap().push((pending.clone(), mock.world().broadcasts.len()));
+    let outcome = chain.submit(create(1), &CancellationToken::new(), &observe).await.unwrap();
+    let seen = seen.into_inner().unwrap();
+    let [(pending, broadcasts)] = seen.as_slice() else { panic!("observed {} times", seen.len()) };
+    assert_eq!(
+        (outcome.tx_hash.as_str(), *broadcasts),
+        (pending.tx_hash.as_str(), 0),
+        "observed before it was sent"
+    );
+    assert_eq!(
+        (outcome.height, outcome.messages, outcome.message_index, outcome.by_effect),
+        (101, 1, 0, false)
+    );
+    assert_eq!(outcome.time, mock.world().time);
+    {
+        let world = mock.world();
+        let (body, auth) = &world.broadcasts[0];
+        assert!(body.unordered);
+        assert_eq!(auth.signer_infos[0].sequence, 0);
+        let gas = 130_000 * 130 / 100 + 5_000;
+        assert_eq!(auth.fee.as_ref().unwrap().gas_limit, gas);
+        assert_eq!(outcome.fee, Coin::new(u128::from(gas) / 40, "uakt"));
+    }
+    // As the provider keeps it: through JSON and back, in another process.
+    let json = serde_json::to_string(pending).unwrap();
+    let later = chain_of(config(&[mock.http()])).fate(&serde_json::from_str(&json).unwrap()).await.unwrap();
+    assert!(
+        matches!(later, Fate::Included(later) if later.height == outcome.height && later.fee == outcome.fee)
+    );
+}
+
+#[tokio::test]
+async fn messages_at_the_same_time_share_a_transaction() {
+    let (mock, chain) = start().await;
+    let outcomes = futures::future::join_all((0..40).map(|dseq| submit(&chain, create(dseq + 1)))).await;
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        let outcome = outcome.unwrap();
+        assert_eq!((outcome.messages, outcome.message_index as usize), (40, index));
+        assert_eq!(outcome.events.len(), 1, "only the message's own");
+    }
+    assert_eq!(mock.world().broadcasts.len(), 1);
+    submit(&chain, create(99)).await.unwrap();
+    assert_eq!(mock.world().count("/Account"), 1, "the account's number is asked for once");
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded_by_the_blocks_gas() {
+    let (mock, chain) = start().await;
+    mock.world().max_gas = 1_300_000;
+    let outcomes = futures::future::join_all((0..20).map(|dseq| submit(&chain, create(dseq + 1)))).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    {
+        let world = mock.world();
+        assert!(world.broadcasts.iter().all(|(_, auth)| auth.fee.as_ref().unwrap().gas_limit <= 1_300_000));
+        assert_eq!(world.deployments.len(), 20);
+        assert!(world.broadcasts.len() <= 3, "{}", world.broadcasts.len());
+    }
+    mock.world().max_gas = 100_000;
+    let error = submit(&chain_of(config(&[mock.grpc()])), create(50)).await.unwrap_err();
+    assert!(matches!(error, SubmitError::TooLarge { max_gas: 100_000, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_refused_message_fails_alone() {
+    let (mock, chain) = start().await;
+    mock.world().bad = vec![3, 5];
+    let delivered = "failed to execute message; message index: 1: Deployment closed";
+    mock.world().script = [Broadcast::FailDelivery("deployment", 5, delivered)].into();
+    let outcomes = futures::future::join_all((1..=6).map(|dseq| submit(&chain, create(dseq)))).await;
+    let kinds: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Ok(_) => None,
+            Err(SubmitError::Refused(refusal)) => Some((refusal.stage, refusal.error.kind())),
+            Err(error) => panic!("{error}"),
+        })
+        .collect();
+    let exists = Some((Stage::Simulate, Kind::DeploymentExists));
+    let closed = Some((Stage::Deliver, Kind::DeploymentClosed));
+    // Of 1, 2, 4, 6 the second was refused in the block.
+    assert_eq!(kinds, [None, closed, exists, None, exists, None]);
+    assert_eq!(mock.world().deployments.keys().copied().collect::<Vec<_>>(), [1, 4, 6]);
+    assert_eq!(mock.world().broadcasts.len(), 2);
+}
+
+#[tokio::test]
+async fn out_of_gas_is_sent_again_with_more() {
+    let (mock, chain) = start().await;
+    let log = "out of gas in location: ReadFlat; gasWanted: 1, gasUsed: 2: out of gas";
+    mock.world().script = [Broadcast::FailDelivery("sdk", 11, log)].into();
+    submit(&chain, create(1)).await.unwrap();
+    let gas: Vec<_> =
+        mock.world().broadcasts.iter().map(|(_, auth)| auth.fee.as_ref().unwrap().gas_limit).collect();
+    assert!(matches!(gas.as_slice(), [first, second] if *second > *first * 14 / 10), "{gas:?}");
+    mock.world().script = std::iter::repeat_n(Broadcast::FailDelivery("sdk", 11, log), 9).collect();
+    let error = submit(&chain, create(2)).await.unwrap_err();
+    assert!(matches!(error, SubmitError::Refused(refusal) if refusal.error.kind() == Kind::OutOfGas));
+    assert_eq!(mock.world().broadcasts.len(), 6, "bounded");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_up() {
+    let (mock, chain) = start().await;
+    mock.world().script = [Broadcast::LoseAnswer].into();
+    let outcome = submit(&chain, create(1)).await.unwrap();
+    assert!(!outcome.by_effect);
+    assert_eq!(mock.world().txs.len(), 1);
+    // Lost before the node took it: the same bytes are handed over again, never another transaction.
+    mock.world().script = [Broadcast::LoseAll].into();
+    let error = submit(&chain, create(2)).await;
+    let hashes =
+        mock.world().broadcasts.iter().skip(1).map(|(body, _)| body.timeout_timestamp).collect::<Vec<_>>();
+    assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_happen_any_more_did_not() {
+    let (mock, chain) = start().await;
+    mock.world().script = [Broadcast::Hold].into();
+    let moving = mock.clone();
+    let clock = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let mut world = moving.world();
+        world.height += 5;
+        world.time += Duration::from_secs(5);
+    });
+    let error = submit(&chain, create(1)).await.unwrap_err();
+    clock.await.unwrap();
+    let SubmitError::NotIncluded(pending) = error else { panic!("{error}") };
+    assert_eq!(mock.world().broadcasts.len(), 1);
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
+
+    // The node lost its index, but the deployment is there with our hash.
+    let created = akash_proto::akash::deployment::v1::Deployment {
+        id: Some(DeploymentId { owner: owner(), dseq: 1 }),
+        state: 1,
+        hash: vec![1; 32],
+        created_at: 102,
+        reclamation: None,
+    };
+    mock.world().deployments.insert(1, created.clone());
+    let fate = chain.fate(&pending).await.unwrap();
+    assert!(matches!(fate, Fate::Included(outcome) if outcome.by_effect && outcome.height == 102));
+    // One that was there before, or with another hash, is not ours.
+    mock.world()
+        .deployments
+        .insert(1, akash_proto::akash::deployment::v1::Deployment { created_at: 90, ..created.clone() });
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
+    mock.world()
+        .deployments
+        .insert(1, akash_proto::akash::deployment::v1::Deployment { hash: vec![2; 32], ..created });
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
+    // A node that does not index cannot tell.
+    mock.world().indexes = false;
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::Open));
+}
+
+#[tokio::test]
+async fn where_nobody_can_tell_the_fate_stays_open() {
+    let (mock, chain) = start().await;
+    mock.world().indexes = false;
+    let error = submit(&chain, create(1)).await.unwrap_err();
+    let SubmitError::Open { pending, why: OpenReason::EndpointsLost } = error else { panic!("{error}") };
+    assert_eq!(mock.world().broadcasts.len(), 1);
+    mock.world().indexes = true;
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::Included(_)));
+}
+
+#[tokio::test]
+async fn cancelled_before_and_after() {
+    let (mock, chain) = start().await;
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let error = chain.submit(create(1), &cancel, &|_| {}).await.unwrap_err();
+    assert!(matches!(error, SubmitError::Cancelled), "{error}");
+
+    // While it is announced: it is left out, and its company goes on.
+    let cancel = CancellationToken::new();
+    let stop = |_: &Pending| cancel.cancel();
+    let (stopped, other) = futures::join!(chain.submit(create(2), &cancel, &stop), submit(&chain, create(3)));
+    assert!(matches!(stopped, Err(SubmitError::Cancelled)), "{stopped:?}");
+    other.unwrap();
+    assert_eq!(mock.world().deployments.keys().copied().collect::<Vec<_>>(), [3]);
+
+    mock.world().script = [Broadcast::Hold].into();
+    let cancel = CancellationToken::new();
+    let sent = mock.world().broadcasts.len();
+    let (stopped, ()) = futures::join!(chain.submit(create(4), &cancel, &|_| {}), async {
+        while mock.world().broadcasts.len() == sent {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    });
+    assert!(matches!(stopped, Err(SubmitError::Open { why: OpenReason::Stopped, .. })), "{stopped:?}");
+}
+
+#[tokio::test]
+async fn funds_are_checked_before_anything_is_sent() {
+    let (mock, chain) = start().await;
+    mock.world().balances.insert("uact", 1_200_000);
+    let outcomes = futures::future::join_all((1..=3).map(|dseq| submit(&chain, create(dseq)))).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2, "as many as can be paid");
+    let error = outcomes.into_iter().find_map(Result::err).unwrap();
+    let text = error.to_string();
+    assert!(matches!(error, SubmitError::Funds { have: 1_200_000, need: 1_500_000, .. }));
+    assert!(text.contains("1200000uact") && text.contains("1500000uact") && text.contains("mint"), "{text}");
+
+    mock.world().balances.insert("uakt", 10);
+    let error = submit(&chain, create(9)).await.unwrap_err();
+    assert!(matches!(&error, SubmitError::Funds { denom, .. } if denom == "uakt"), "{error}");
+    let poor = chain_of(ChainConfig { max_fee: Some(Coin::new(5, "uakt")), ..config(&[mock.grpc()]) });
+    let error = submit(&poor, create(9)).await.unwrap_err();
+    assert!(matches!(&error, SubmitError::MaxFee { .. }), "{error}");
+    let none = chain_of(ChainConfig { wallet: None, ..config(&[mock.grpc()]) });
+    assert!(matches!(submit(&none, create(9)).await.unwrap_err(), SubmitError::NoWallet));
+    assert_eq!(mock.world().broadcasts.len(), 1);
+}
+
+#[tokio::test]
+async fn refusals_by_the_node_that_can_be_mended() {
+    let (mock, chain) = start().await;
+    mock.world().script = [
+        Broadcast::Refuse(
+            "sdk",
+            18,
+            "failed to add unordered nonce: sender x has already used timeout 1: invalid request",
+        ),
+        Broadcast::Refuse("sdk", 13, "insufficient fees; got: 1uakt required: 90000uakt: insufficient fee"),
+    ]
+    .into();
+    submit(&chain, create(1)).await.unwrap();
+    {
+        let world = mock.world();
+        let timeouts: Vec<_> = world.broadcasts.iter().map(|(body, _)| body.timeout_timestamp).collect();
+        assert!(timeouts[0] != timeouts[1] && timeouts[1] != timeouts[2]);
+        let fee = &world.broadcasts[2].1.fee.as_ref().unwrap().amount[0];
+        assert!(fee.amount.parse::<u64>().unwrap() >= 90_000, "{fee:?}");
+    }
+
+    mock.world().script =
+        [Broadcast::Refuse("deployment", 20, "Mismatched denominations: Deposit invalid")].into();
+    let error = submit(&chain, create(2)).await.unwrap_err();
+    assert!(matches!(&error, SubmitError::Refused(refusal) if refusal.stage == Stage::Check), "{error}");
+}
+
+#[tokio::test]
+async fn a_chain_without_unordered_transactions_gets_sequences() {
+    let (mock, chain) = start().await;
+    mock.world().unordered = false;
+    submit(&chain, create(1)).await.unwrap();
+    let world = mock.world();
+    let (body, auth) = &world.broadcasts[0];
+    assert_eq!((body.unordered, auth.signer_infos[0].sequence), (false, 3));
+    assert!(body.timeout_timestamp.is_some());
+}
+
+#[tokio::test]
+async fn reads_fail_over_and_name_what_failed() {
+    let (good, bad) = (Mock::start().await, Mock::start().await);
+    bad.world().page = Some((429, "<html>slow down</html>"));
+    let dead = "grpc://127.0.0.1:1".to_owned();
+    let chain = chain_of(config(&[bad.grpc(), bad.http(), dead.clone(), good.http()]));
+    assert_eq!(chain.latest_block().await.unwrap().height, 100);
+    assert_eq!(chain.check().await.unwrap().chain_id, "mock-1");
+
+    bad.world().page = Some((200, "<html>welcome</html>"));
+    let chain = chain_of(config(&[bad.grpc(), bad.http(), dead.clone()]));
+    let error = chain.deployment(&owner(), 1).await.unwrap_err().to_string();
+    for part in [&bad.grpc(), &bad.http(), &dead, "HTML page", "neither gRPC-Web nor RPC nor REST"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_another_chain_is_never_believed() {
+    let (good, other) = (Mock::start().await, Mock::start().await);
+    other.world().chain_id = "other-1";
+    let chain = chain_of(config(&[other.grpc()]));
+    for error in [chain.check().await.unwrap_err(), chain.deployment(&owner(), 1).await.unwrap_err()] {
+        assert!(matches!(&error, QueryError::ChainId { found, .. } if found == "other-1"), "{error}");
+    }
+    let chain = chain_of(config(&[other.grpc(), good.grpc()]));
+    assert_eq!(chain.check().await.unwrap().chain_id, "mock-1");
+    submit(&chain, create(1)).await.unwrap();
+    assert_eq!(other.world().broadcasts.len(), 0);
+}
+
+#[tokio::test]
+async fn a_node_behind_our_own_transaction_does_not_count() {
+    let (mock, chain) = start().await;
+    submit(&chain, create(1)).await.unwrap();
+    mock.world().behind = 1;
+    let waking = mock.clone();
+    let wake = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        waking.world().behind = 0;
+    });
+    assert!(chain.deployment(&owner(), 1).await.unwrap().is_some(), "not taken for missing");
+    wake.await.unwrap();
+    assert!(chain.deployment(&owner(), 2).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn one_listing_for_all_readers() {
+    let (mock, chain) = start().await;
+    let all = (1..=600).map(create);
+    let outcomes = futures::future::join_all(all.map(|message| submit(&chain, message))).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    mock.world().requests.clear();
+    let address = owner();
+    let listings = futures::future::join_all((0..50).map(|_| chain.listing(&address))).await;
+    let first = listings[0].as_ref().unwrap().clone();
+    assert!(listings.iter().all(|listing| Arc::ptr_eq(listing.as_ref().unwrap(), &first)));
+    assert_eq!((first.deployments.len(), first.leases.len()), (600, 1));
+    assert_eq!(first.height, mock.world().height);
+    // The latest block, three pages of deployments, leases in two states.
+    assert_eq!(mock.world().requests.len(), 6, "{:?}", mock.world().requests);
+    let update =
+        MsgUpdateDeployment { id: Some(DeploymentId { owner: owner(), dseq: 1 }), hash: vec![9; 32] };
+    submit(&chain, update.into()).await.unwrap();
+    let second = chain.listing(&address).await.unwrap();
+    assert_eq!(second.deployments[&1].deployment.as_ref().unwrap().hash, [9; 32]);
+    assert!(second.height > first.height);
+}
