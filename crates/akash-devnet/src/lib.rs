@@ -36,6 +36,8 @@ mod faults;
 mod handle;
 mod node;
 pub mod provider;
+#[cfg(test)]
+mod recorded;
 mod server;
 mod store;
 mod wallet;

@@ -12,11 +12,7 @@ use akash_proto::{
             v1::{DeploymentId, GroupId, deployment::State as DeploymentState},
             v1beta4 as deployment_proto,
         },
-        escrow::{
-            id::v1 as escrow_id,
-            types::v1 as escrow_types,
-            v1 as escrow_proto,
-        },
+        escrow::{id::v1 as escrow_id, types::v1 as escrow_types, v1 as escrow_proto},
         market::{
             v1::{LeaseFilters, lease::State as LeaseState},
             v1beta5 as market_proto,
@@ -42,8 +38,7 @@ use akash_proto::{
 use tonic::Code;
 
 use super::{
-    bme,
-    deployment,
+    bme, deployment,
     errors::{self, QueryError},
     market,
     state::{DeploymentKey, EscrowKey, State, bid_escrow, bid_key, lease_key, lease_payment, order_key},
@@ -84,7 +79,9 @@ pub fn query(state: &State, path: &str, request: &[u8]) -> Option<Answer> {
         "akash.audit.v1.Query/ProviderAttributes" => with(state, request, provider_audits),
         "akash.audit.v1.Query/AllProvidersAttributes" => with(state, request, all_audits),
         "akash.cert.v1.Query/Certificates" => with(state, request, certificates),
-        "akash.bme.v1.Query/Params" => encode(&bme_proto::QueryParamsResponse { params: Some(bme::params()) }),
+        "akash.bme.v1.Query/Params" => {
+            encode(&bme_proto::QueryParamsResponse { params: Some(bme::params()) })
+        }
         "akash.bme.v1.Query/Status" => bme_status(state),
         "akash.bme.v1.Query/VaultState" => {
             encode(&bme_proto::QueryVaultStateResponse { vault_state: Some(bme::vault(state)) })
@@ -92,7 +89,9 @@ pub fn query(state: &State, path: &str, request: &[u8]) -> Option<Answer> {
         "akash.bme.v1.Query/LedgerRecords" => with(state, request, ledger),
         "akash.oracle.v2.Query/AggregatedPrice" => with(state, request, aggregated_price),
         "akash.oracle.v2.Query/Prices" => with(state, request, prices),
-        "akash.oracle.v2.Query/Params" => encode(&oracle_proto::QueryParamsResponse { params: Some(oracle_params()) }),
+        "akash.oracle.v2.Query/Params" => {
+            encode(&oracle_proto::QueryParamsResponse { params: Some(oracle_params()) })
+        }
         "cosmos.auth.v1beta1.Query/Account" => with(state, request, account),
         "cosmos.bank.v1beta1.Query/AllBalances" => with(state, request, all_balances),
         "cosmos.bank.v1beta1.Query/SpendableBalances" => with(state, request, spendable_balances),
@@ -102,7 +101,9 @@ pub fn query(state: &State, path: &str, request: &[u8]) -> Option<Answer> {
         "cosmos.feegrant.v1beta1.Query/Allowance" => with(state, request, allowance),
         "cosmos.feegrant.v1beta1.Query/Allowances" => with(state, request, allowances),
         "cosmos.consensus.v1.Query/Params" => encode(&consensus::QueryParamsResponse {
-            params: Some(ConsensusParams { block: Some(BlockParams { max_bytes: BLOCK_BYTES, max_gas: -1 }) }),
+            params: Some(ConsensusParams {
+                block: Some(BlockParams { max_bytes: BLOCK_BYTES, max_gas: -1 }),
+            }),
         }),
         _ => return None,
     })
@@ -141,7 +142,8 @@ fn page<T>(mut rows: Vec<(Vec<u8>, T)>, request: Option<PageRequest>) -> (Vec<T>
     } else {
         rows.iter().take_while(|(key, _)| *key < request.key).count()
     };
-    let limit = usize::try_from(if request.limit == 0 { DEFAULT_LIMIT } else { request.limit }).unwrap_or(usize::MAX);
+    let limit =
+        usize::try_from(if request.limit == 0 { DEFAULT_LIMIT } else { request.limit }).unwrap_or(usize::MAX);
     let next_key = rows.get(skip.saturating_add(limit)).map(|(key, _)| key.clone()).unwrap_or_default();
     let taken: Vec<T> = rows.into_iter().skip(skip).take(limit).map(|(_, row)| row).collect();
     let total = u64::try_from(taken.len()).unwrap_or(0);
@@ -156,7 +158,9 @@ fn wanted_state<S: TryFrom<i32>>(
 ) -> Result<Option<S>, QueryError> {
     if filter.is_empty() {
         if pagination.is_some_and(|page| page.offset > 0 && page.key.is_empty()) {
-            return Err(invalid("invalid request parameters. if offset is set, filter.state must be provided"));
+            return Err(invalid(
+                "invalid request parameters. if offset is set, filter.state must be provided",
+            ));
         }
         return Ok(None);
     }
@@ -242,7 +246,11 @@ fn group(
 }
 
 fn check_address(address: &str) -> Result<(), QueryError> {
-    if is_address(address) { Ok(()) } else { Err(invalid(format!("decoding bech32 failed: invalid address {address:?}"))) }
+    if is_address(address) {
+        Ok(())
+    } else {
+        Err(invalid(format!("decoding bech32 failed: invalid address {address:?}")))
+    }
 }
 
 fn orders(
@@ -264,7 +272,8 @@ fn orders(
                 && wanted.is_none_or(|wanted| order.state() == wanted)
         })
         .map(|((owner, dseq, gseq, oseq), order)| {
-            let key = Key::new(order.state).text(owner).number(*dseq).number((*gseq).into()).number((*oseq).into());
+            let key =
+                Key::new(order.state).text(owner).number(*dseq).number((*gseq).into()).number((*oseq).into());
             (key.0, order)
         });
     let (orders, pagination) = page(sorted(rows.collect()), request.pagination);
@@ -286,9 +295,13 @@ fn bid_row(state: &State, bid: &market_proto::Bid) -> market_proto::QueryBidResp
     market_proto::QueryBidResponse { bid: Some(bid.clone()), escrow_account: account }
 }
 
-fn bids(state: &State, request: market_proto::QueryBidsRequest) -> Result<market_proto::QueryBidsResponse, QueryError> {
+fn bids(
+    state: &State,
+    request: market_proto::QueryBidsRequest,
+) -> Result<market_proto::QueryBidsResponse, QueryError> {
     let filters = request.filters.unwrap_or_default();
-    let wanted = wanted_state(&filters.state, market_proto::bid::State::from_str_name, request.pagination.as_ref())?;
+    let wanted =
+        wanted_state(&filters.state, market_proto::bid::State::from_str_name, request.pagination.as_ref())?;
     let from = (filters.owner.clone(), filters.dseq, 0, 0, String::new(), 0);
     let rows = state
         .bids
@@ -303,7 +316,8 @@ fn bids(state: &State, request: market_proto::QueryBidsRequest) -> Result<market
                 && wanted.is_none_or(|wanted| bid.state() == wanted)
         })
         .map(|((owner, dseq, gseq, oseq, provider, _), bid)| {
-            let key = Key::new(bid.state).text(owner).number(*dseq).number((*gseq).into()).number((*oseq).into());
+            let key =
+                Key::new(bid.state).text(owner).number(*dseq).number((*gseq).into()).number((*oseq).into());
             (key.text(provider).0, bid)
         });
     let (bids, pagination) = page(sorted(rows.collect()), request.pagination);
@@ -311,13 +325,19 @@ fn bids(state: &State, request: market_proto::QueryBidsRequest) -> Result<market
     Ok(market_proto::QueryBidsResponse { bids, pagination: Some(pagination) })
 }
 
-fn bid(state: &State, request: market_proto::QueryBidRequest) -> Result<market_proto::QueryBidResponse, QueryError> {
+fn bid(
+    state: &State,
+    request: market_proto::QueryBidRequest,
+) -> Result<market_proto::QueryBidResponse, QueryError> {
     let key = bid_key(&request.id.unwrap_or_default());
     let bid = state.bids.get(&key).ok_or(errors::market::BID_NOT_FOUND)?;
     Ok(bid_row(state, bid))
 }
 
-fn lease_row(state: &State, lease: &akash_proto::akash::market::v1::Lease) -> market_proto::QueryLeaseResponse {
+fn lease_row(
+    state: &State,
+    lease: &akash_proto::akash::market::v1::Lease,
+) -> market_proto::QueryLeaseResponse {
     let payment = lease.id.as_ref().and_then(|id| {
         let (account, xid) = lease_payment(&super::state::bid_of(id));
         escrow_payment(state, &account, &xid)
@@ -345,7 +365,8 @@ fn leases(
                 && wanted.is_none_or(|wanted| lease.state() == wanted)
         })
         .map(|((owner, dseq, gseq, oseq, provider, _), lease)| {
-            let key = Key::new(lease.state).text(owner).number(*dseq).number((*gseq).into()).number((*oseq).into());
+            let key =
+                Key::new(lease.state).text(owner).number(*dseq).number((*gseq).into()).number((*oseq).into());
             (key.text(provider).0, lease)
         });
     let (leases, pagination) = page(sorted(rows.collect()), request.pagination);
@@ -387,7 +408,8 @@ fn escrow_accounts(
     state: &State,
     request: escrow_proto::QueryAccountsRequest,
 ) -> Result<escrow_proto::QueryAccountsResponse, QueryError> {
-    let wanted = wanted_state(&request.state, escrow_types::State::from_str_name, request.pagination.as_ref())?;
+    let wanted =
+        wanted_state(&request.state, escrow_types::State::from_str_name, request.pagination.as_ref())?;
     let rows = state
         .escrow_accounts
         .iter()
@@ -405,7 +427,8 @@ fn escrow_payments(
     state: &State,
     request: escrow_proto::QueryPaymentsRequest,
 ) -> Result<escrow_proto::QueryPaymentsResponse, QueryError> {
-    let wanted = wanted_state(&request.state, escrow_types::State::from_str_name, request.pagination.as_ref())?;
+    let wanted =
+        wanted_state(&request.state, escrow_types::State::from_str_name, request.pagination.as_ref())?;
     let rows = state
         .escrow_payments
         .iter()
@@ -481,7 +504,10 @@ fn certificates(
     let wanted = wanted_state(&filter.state, cert::State::from_str_name, None)?;
     if !filter.serial.bytes().all(|byte| byte.is_ascii_digit()) {
         // A real node dereferences nil here.
-        return Err(QueryError::new(Code::Internal, "runtime error: invalid memory address or nil pointer dereference"));
+        return Err(QueryError::new(
+            Code::Internal,
+            "runtime error: invalid memory address or nil pointer dereference",
+        ));
     }
     let rows = state
         .certificates
@@ -492,7 +518,8 @@ fn certificates(
                 && wanted.is_none_or(|wanted| certificate.state() == wanted)
         })
         .map(|((owner, serial), certificate)| {
-            let row = cert::CertificateResponse { certificate: Some(certificate.clone()), serial: serial.clone() };
+            let row =
+                cert::CertificateResponse { certificate: Some(certificate.clone()), serial: serial.clone() };
             (Key::new(certificate.state).text(owner).text(serial).0, row)
         });
     let (certificates, pagination) = page(sorted(rows.collect()), request.pagination);
@@ -607,7 +634,10 @@ fn prices(
     Ok(oracle_proto::QueryPricesResponse { prices, pagination: Some(pagination) })
 }
 
-fn account(state: &State, request: auth::QueryAccountRequest) -> Result<auth::QueryAccountResponse, QueryError> {
+fn account(
+    state: &State,
+    request: auth::QueryAccountRequest,
+) -> Result<auth::QueryAccountResponse, QueryError> {
     check_address(&request.address)?;
     let Some(account) = state.accounts.get(&request.address) else {
         return Err(QueryError::new(Code::NotFound, format!("account {} not found", request.address)));
@@ -667,7 +697,10 @@ fn authorization(limits: &std::collections::BTreeMap<String, u128>) -> Any {
 
 const DEPOSIT_MESSAGE: &str = "/akash.escrow.v1.MsgAccountDeposit";
 
-fn grants(state: &State, request: authz::QueryGrantsRequest) -> Result<authz::QueryGrantsResponse, QueryError> {
+fn grants(
+    state: &State,
+    request: authz::QueryGrantsRequest,
+) -> Result<authz::QueryGrantsResponse, QueryError> {
     let of_message = request.msg_type_url.is_empty() || request.msg_type_url == DEPOSIT_MESSAGE;
     let key = (request.grantee.clone(), request.granter.clone());
     let found = state.grants.deposits.get(&key).filter(|_| of_message);
@@ -675,7 +708,9 @@ fn grants(state: &State, request: authz::QueryGrantsRequest) -> Result<authz::Qu
         let text = format!("authorization not found for {} type: not found", request.msg_type_url);
         return Err(QueryError::new(Code::NotFound, text));
     }
-    let rows = found.map(|limits| (Vec::new(), authz::Grant { authorization: Some(authorization(limits)), expiration: None }));
+    let rows = found.map(|limits| {
+        (Vec::new(), authz::Grant { authorization: Some(authorization(limits)), expiration: None })
+    });
     let (grants, pagination) = page(rows.into_iter().collect(), request.pagination);
     Ok(authz::QueryGrantsResponse { grants, pagination: Some(pagination) })
 }
@@ -699,10 +734,16 @@ fn grantee_grants(
 }
 
 fn fee_grant(granter: &str, grantee: &str, limit: Option<u128>) -> feegrant::Grant {
-    let spend_limit =
-        limit.map(|amount| Coin { denom: "uakt".to_owned(), amount: amount.to_string() }).into_iter().collect();
+    let spend_limit = limit
+        .map(|amount| Coin { denom: "uakt".to_owned(), amount: amount.to_string() })
+        .into_iter()
+        .collect();
     let allowance = feegrant::BasicAllowance { spend_limit, expiration: None };
-    feegrant::Grant { granter: granter.to_owned(), grantee: grantee.to_owned(), allowance: Some(any(&allowance)) }
+    feegrant::Grant {
+        granter: granter.to_owned(),
+        grantee: grantee.to_owned(),
+        allowance: Some(any(&allowance)),
+    }
 }
 
 fn allowance(
@@ -722,7 +763,9 @@ fn allowances(
     request: feegrant::QueryAllowancesRequest,
 ) -> Result<feegrant::QueryAllowancesResponse, QueryError> {
     let rows = state.grants.fees.iter().filter(|((_, grantee), _)| *grantee == request.grantee);
-    let rows = rows.map(|((granter, grantee), limit)| (granter.clone().into_bytes(), fee_grant(granter, grantee, *limit)));
+    let rows = rows.map(|((granter, grantee), limit)| {
+        (granter.clone().into_bytes(), fee_grant(granter, grantee, *limit))
+    });
     let (allowances, pagination) = page(rows.collect(), request.pagination);
     Ok(feegrant::QueryAllowancesResponse { allowances, pagination: Some(pagination) })
 }

@@ -37,7 +37,12 @@ pub(crate) struct Answer {
 ///
 /// # Errors
 /// The node's: gRPC code and message.
-pub(crate) fn route(node: &Node, path: &str, request: &[u8], height: Option<u64>) -> Result<Answer, QueryError> {
+pub(crate) fn route(
+    node: &Node,
+    path: &str,
+    request: &[u8],
+    height: Option<u64>,
+) -> Result<Answer, QueryError> {
     let state = node.view(height)?;
     let answered = |bytes: Vec<u8>| Answer { bytes, height: state.height };
     if let Some(answer) = query::query(&state, path, request) {
@@ -76,8 +81,9 @@ pub(crate) fn route(node: &Node, path: &str, request: &[u8], height: Option<u64>
 }
 
 fn decode<Q: Message + Default>(request: &[u8]) -> Result<Q, QueryError> {
-    Q::decode(request)
-        .map_err(|error| QueryError::new(Code::Internal, format!("grpc: error unmarshalling request: {error}")))
+    Q::decode(request).map_err(|error| {
+        QueryError::new(Code::Internal, format!("grpc: error unmarshalling request: {error}"))
+    })
 }
 
 fn encode<R: Message>(response: &R) -> Result<Vec<u8>, QueryError> {
@@ -164,9 +170,14 @@ fn get_txs(node: &Node, request: tx_proto::GetTxsEventRequest) -> Result<Vec<u8>
             Some((key.trim().to_owned(), value.trim().trim_matches('\'').to_owned()))
         })
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| QueryError::new(Code::InvalidArgument, "the devnet understands KEY='VALUE' joined by AND"))?;
-    let mut found: Vec<_> =
-        node.txs()?.into_iter().filter(|tx| conditions.iter().all(|(key, value)| has(tx, key, value))).collect();
+        .ok_or_else(|| {
+            QueryError::new(Code::InvalidArgument, "the devnet understands KEY='VALUE' joined by AND")
+        })?;
+    let mut found: Vec<_> = node
+        .txs()?
+        .into_iter()
+        .filter(|tx| conditions.iter().all(|(key, value)| has(tx, key, value)))
+        .collect();
     if request.order_by() == tx_proto::OrderBy::Desc {
         found.reverse();
     }
@@ -216,7 +227,10 @@ fn latest_block(node: &Node) -> Result<Vec<u8>, QueryError> {
     encode(&tendermint_proto::GetLatestBlockResponse { block_id: Some(id), sdk_block: Some(block) })
 }
 
-fn block_by_height(node: &Node, request: tendermint_proto::GetBlockByHeightRequest) -> Result<Vec<u8>, QueryError> {
+fn block_by_height(
+    node: &Node,
+    request: tendermint_proto::GetBlockByHeightRequest,
+) -> Result<Vec<u8>, QueryError> {
     let height = u64::try_from(request.height).map_err(|_| no_block())?;
     let block = node.block(Some(height)).ok_or_else(no_block)?;
     let (id, block) = block_parts(node, &block);
