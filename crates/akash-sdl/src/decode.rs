@@ -32,6 +32,12 @@ pub(crate) struct Entry<T> {
     pub(crate) value: T,
 }
 
+/// Names that merging must not set again; `None` before the first merge.
+type Seen<'t> = Option<HashSet<&'t str>>;
+
+/// Reads one mapping, without what is merged into it.
+type OneMapping<'r, 't, 'a> = dyn FnMut(&mut Decoder<'t, 'a>, NodeId, &mut Seen<'t>) + 'r;
+
 /// One step of an SDL path.
 #[derive(Debug, Clone, Copy)]
 enum Step<'t> {
@@ -386,11 +392,11 @@ impl<'t, 'a> Decoder<'t, 'a> {
                     return;
                 };
                 // Only an alias as a key gets past the check for duplicates.
-                if let Some(done) = done.get_mut(index) {
-                    if std::mem::replace(done, true) {
-                        d.duplicate(key, name);
-                        return;
-                    }
+                if let Some(done) = done.get_mut(index)
+                    && std::mem::replace(done, true)
+                {
+                    d.duplicate(key, name);
+                    return;
                 }
                 d.under(name, key, |d| set(d, index, value));
             });
@@ -398,12 +404,8 @@ impl<'t, 'a> Decoder<'t, 'a> {
     }
 
     /// Calls `read` for the mapping and then for each that is merged into it, with the set of names already seen.
-    fn mapping(
-        &mut self,
-        id: NodeId,
-        mut read: impl FnMut(&mut Self, NodeId, &mut Option<HashSet<&'t str>>),
-    ) -> bool {
-        let read: &mut dyn FnMut(&mut Self, NodeId, &mut Option<HashSet<&'t str>>) = &mut read;
+    fn mapping(&mut self, id: NodeId, mut read: impl FnMut(&mut Self, NodeId, &mut Seen<'t>)) -> bool {
+        let read: &mut OneMapping<'_, 't, 'a> = &mut read;
         self.visit(id, |d, id| {
             if scalar::is_null(d.tree.node(id)) {
                 return None;
@@ -413,12 +415,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
         .is_some()
     }
 
-    fn merged(
-        &mut self,
-        id: NodeId,
-        seen: &mut Option<HashSet<&'t str>>,
-        read: &mut dyn FnMut(&mut Self, NodeId, &mut Option<HashSet<&'t str>>),
-    ) -> Option<()> {
+    fn merged(&mut self, id: NodeId, seen: &mut Seen<'t>, read: &mut OneMapping<'_, 't, 'a>) -> Option<()> {
         if !matches!(self.tree.node(id).content, Content::Mapping(_)) {
             self.mismatch(id, "a mapping");
             return None;
@@ -445,13 +442,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
         Some(())
     }
 
-    fn merge(
-        &mut self,
-        key: NodeId,
-        merge: NodeId,
-        seen: &mut Option<HashSet<&'t str>>,
-        read: &mut dyn FnMut(&mut Self, NodeId, &mut Option<HashSet<&'t str>>),
-    ) {
+    fn merge(&mut self, key: NodeId, merge: NodeId, seen: &mut Seen<'t>, read: &mut OneMapping<'_, 't, 'a>) {
         self.merges += 1;
         if self.merges > MAX_MERGES {
             self.halt(key, format!("more than {MAX_MERGES} merges (`<<`) inside one another"));
@@ -477,7 +468,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
     fn each_key(
         &mut self,
         id: NodeId,
-        seen: &mut Option<HashSet<&'t str>>,
+        seen: &mut Seen<'t>,
         each: &mut dyn FnMut(&mut Self, &'t str, NodeId, NodeId),
     ) {
         let tree = self.tree;
@@ -489,10 +480,10 @@ impl<'t, 'a> Decoder<'t, 'a> {
                 continue;
             }
             let Some(name) = self.string(key) else { continue };
-            if let Some(seen) = seen {
-                if !seen.insert(name) {
-                    continue;
-                }
+            if let Some(seen) = seen
+                && !seen.insert(name)
+            {
+                continue;
             }
             each(self, name, key, value);
         }

@@ -173,10 +173,10 @@ pub fn render(diagnostic: &Diagnostic, text: &str, file_name: &str) -> String {
     }
     out.push('\n');
     let secret = [".env", ".credentials"].iter().any(|field| diagnostic.path.contains(field));
-    if let Some(span) = diagnostic.span.filter(|_| !secret) {
-        if let Some((source, carets)) = excerpt(text, span) {
-            out.push_str(&format!("{margin} |\n{number} | {source}\n{margin} | {carets}\n"));
-        }
+    if let Some(span) = diagnostic.span.filter(|_| !secret)
+        && let Some((source, carets)) = excerpt(text, span)
+    {
+        out.push_str(&format!("{margin} |\n{number} | {source}\n{margin} | {carets}\n"));
     }
     if let Some(hint) = &diagnostic.hint {
         out.push_str(&format!("{margin} = help: {hint}\n"));

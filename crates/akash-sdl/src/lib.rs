@@ -134,17 +134,17 @@ pub fn compile(text: &str) -> Compilation {
 fn compile_tree(tree: &yaml::Tree<'_>) -> Compilation {
     let mut decoder = decode::Decoder::new(tree);
     let mut sdl = None;
-    if let Some(document) = model::document(&mut decoder) {
-        if let Some(version) = document.version {
-            validate::document(&mut decoder, &document, version);
-            lint::document(&mut decoder, &document);
-            if !decoder.has_errors {
-                sdl = Some(build::sdl(&document, version));
-            }
+    if let Some(document) = model::document(&mut decoder)
+        && let Some(version) = document.version
+    {
+        validate::document(&mut decoder, &document, version);
+        lint::document(&mut decoder, &document);
+        if !decoder.has_errors {
+            sdl = Some(build::sdl(&document, version));
         }
     }
     let mut diagnostics = decoder.diagnostics;
-    diagnostics.sort_by(|a, b| (a.span, a.severity).cmp(&(b.span, b.severity)));
+    diagnostics.sort_by_key(|a| (a.span, a.severity));
     // What is merged in several places is read in each.
     diagnostics.dedup_by(|a, b| a.span == b.span && a.message == b.message);
     Compilation { sdl, diagnostics }

@@ -100,19 +100,12 @@ impl Lint<'_, '_, '_> {
     }
 
     fn command(&mut self, name: &str, field: &str, key: NodeId, words: Option<&[&str]>) {
-        if let Some(&[word]) = words {
-            if word.trim().contains([' ', '\t', '\n']) {
-                let message = format!("`{field}` is one word with spaces in it: no program has that name");
-                let hint = "write one item a word, for example `- sh`, `- -c`, `- \"...\"`";
-                self.warn(
-                    Kind::Command,
-                    key,
-                    format!("services.{name}.{field}"),
-                    rule::COMMAND,
-                    message,
-                    hint,
-                );
-            }
+        if let Some(&[word]) = words
+            && word.trim().contains([' ', '\t', '\n'])
+        {
+            let message = format!("`{field}` is one word with spaces in it: no program has that name");
+            let hint = "write one item a word, for example `- sh`, `- -c`, `- \"...\"`";
+            self.warn(Kind::Command, key, format!("services.{name}.{field}"), rule::COMMAND, message, hint);
         }
     }
 
@@ -131,7 +124,7 @@ impl Lint<'_, '_, '_> {
             for (&profile, price) in pricing {
                 let path = format!("profiles.placement.{name}.pricing.{profile}");
                 match price.value {
-                    Some(coin) if here.contains(profile) => self.denom(&coin, path),
+                    Some(coin) if here.contains(profile) => self.denom(&coin, &path),
                     _ if !here.contains(profile) => {
                         let message = format!("the price for `{}` is not used", shown(profile));
                         self.warn(Kind::Unused, price.key, path, rule::UNUSED, message, "remove it");
@@ -145,7 +138,7 @@ impl Lint<'_, '_, '_> {
         }
     }
 
-    fn denom(&mut self, coin: &Coin<'_>, path: String) {
+    fn denom(&mut self, coin: &Coin<'_>, path: &str) {
         let (node, denom) = coin.denom;
         if denom == DENOM || denom.is_empty() {
             return;

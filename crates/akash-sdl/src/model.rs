@@ -85,7 +85,6 @@ pub(crate) struct Mount<'t> {
 /// `services.NAME.expose[N]`.
 #[derive(Debug, Default)]
 pub(crate) struct Expose<'t> {
-    pub(crate) node: NodeId,
     /// Position in the file's list, for paths.
     pub(crate) index: usize,
     pub(crate) port: (NodeId, u32),
@@ -99,7 +98,6 @@ pub(crate) struct Expose<'t> {
 /// `services.NAME.expose[N].to[M]`.
 #[derive(Debug, Default)]
 pub(crate) struct To<'t> {
-    pub(crate) node: NodeId,
     pub(crate) index: usize,
     pub(crate) service: &'t str,
     pub(crate) global: bool,
@@ -127,7 +125,6 @@ pub(crate) struct Compute<'t> {
 /// `profiles.compute.NAME.resources`.
 #[derive(Debug, Default)]
 pub(crate) struct Resources<'t> {
-    pub(crate) node: NodeId,
     pub(crate) cpu: Option<Amount<'t, u32>>,
     pub(crate) gpu: Option<Amount<'t, u64>>,
     pub(crate) memory: Option<Amount<'t, u64>>,
@@ -375,8 +372,7 @@ fn exposes<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<Expose<'t>> {
 }
 
 fn expose<'t>(d: D<'_, 't, '_>, id: NodeId, index: usize) -> Option<Expose<'t>> {
-    let mut expose = Expose { node: id, index, ..Expose::default() };
-    expose.port.0 = id;
+    let mut expose = Expose { index, port: (id, 0), ..Expose::default() };
     d.fields(id, &["port", "as", "proto", "to", "accept", "http_options"], &mut |d, field, value| match field
     {
         0 => expose.port = number(d, value),
@@ -393,7 +389,7 @@ fn to<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<To<'t>> {
     let mut position = 0;
     let before = d.diagnostics.len();
     let read = d.list(id, |d, item| {
-        let mut to = To { node: item, index: position, ..To::default() };
+        let mut to = To { index: position, ..To::default() };
         position += 1;
         d.fields(item, &["service", "global", "ip", "http_options"], &mut |d, field, value| match field {
             0 => to.service = d.string(value).unwrap_or_default(),
@@ -459,7 +455,7 @@ fn compute<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Compute<'t>> {
 }
 
 fn resources<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Resources<'t>> {
-    let mut resources = Resources { node: id, ..Resources::default() };
+    let mut resources = Resources::default();
     d.fields(id, &["cpu", "gpu", "memory", "storage"], &mut |d, field, value| match field {
         0 => resources.cpu = cpu(d, value),
         1 => resources.gpu = gpu(d, value),
@@ -556,7 +552,8 @@ fn gpu<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Amount<'t, u64>> {
         let name = tree.text(key);
         d.under(name, key, |d| match name {
             "units" => {
-                (gpu.node, gpu.value) = quantity(d, value, units::unsigned, "a whole number, for example `1`")
+                (gpu.node, gpu.value) =
+                    quantity(d, value, units::unsigned, "a whole number, for example `1`");
             }
             "attributes" => gpu.attributes = gpu_attributes(d, value),
             _ => {

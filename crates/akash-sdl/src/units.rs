@@ -82,7 +82,7 @@ fn cut(value: f64) -> u64 {
     if value < 2.0 * TWO_TO_63 { value as u64 } else { 1 << 63 }
 }
 
-const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+const TWO_TO_63: f64 = (1_u64 << 63) as f64;
 
 /// What the network's build (amd64) makes of a float too large for 32 bits: the low half of the 64-bit integer. So
 /// 4294968 CPUs become 704 millicpu there, and here.

@@ -607,12 +607,12 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
         }
         let mut denom: Option<&str> = None;
         for (&placement, units) in &groups {
-            if placement.is_empty() {
-                if let Some((service, node, _)) = units.first() {
-                    let message = "the placement has an empty name".into();
-                    let place = (*node, format!("deployment.{service}"));
-                    self.error(Kind::Value, place, rule::GROUPS, message, "");
-                }
+            if placement.is_empty()
+                && let Some((service, node, _)) = units.first()
+            {
+                let message = "the placement has an empty name".into();
+                let place = (*node, format!("deployment.{service}"));
+                self.error(Kind::Value, place, rule::GROUPS, message, "");
             }
             self.totals(placement, units);
             for &(_, _, target) in units {
@@ -655,7 +655,7 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
                 }
             };
             let add = |total: &mut u128, value: u64| {
-                *total = total.wrapping_add(count.wrapping_mul(u128::from(value)))
+                *total = total.wrapping_add(count.wrapping_mul(u128::from(value)));
             };
             add(&mut cpu, resources.cpu.as_ref().map_or(0, |cpu| u64::from(cpu.value)));
             add(&mut gpu, resources.gpu.as_ref().map_or(0, |gpu| gpu.value));

@@ -24,7 +24,7 @@ pub(crate) fn read(d: &mut Decoder<'_, '_>, root: NodeId) -> Option<Version> {
     let text = tree.text(value);
     let version = match parse(text) {
         Some(version) if version.is(2, 0) => Some(Version::V2_0),
-        Some(version) if version.from_2_1() => Some(Version::V2_1),
+        Some(version) if version.is_2_1_or_above() => Some(Version::V2_1),
         _ => None,
     };
     if version.is_none() {
@@ -47,7 +47,7 @@ impl Semver {
     }
 
     /// A pre-release of 2.1.0 comes before it; one of any later version does not.
-    fn from_2_1(&self) -> bool {
+    fn is_2_1_or_above(&self) -> bool {
         let numbers = (self.major, self.minor, self.patch);
         numbers > (2, 1, 0) || numbers == (2, 1, 0) && !self.prerelease
     }
@@ -133,7 +133,7 @@ mod tests {
             let version = parse(text);
             let found = version.as_ref().is_some_and(|version| version.is(2, 0));
             assert_eq!(
-                (found, version.is_some_and(|version| version.from_2_1())),
+                (found, version.is_some_and(|version| version.is_2_1_or_above())),
                 (is_2_0, is_2_1),
                 "{text}"
             );

@@ -162,9 +162,10 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
                     let first = tree.children.len();
                     tree.children.extend(pending.drain(start..));
                     let range = first..tree.children.len();
-                    match tree.nodes.get_mut(id as usize).map(|node| &mut node.content) {
-                        Some(Content::Sequence(children) | Content::Mapping(children)) => *children = range,
-                        _ => {}
+                    if let Some(Content::Sequence(children) | Content::Mapping(children)) =
+                        tree.nodes.get_mut(id as usize).map(|node| &mut node.content)
+                    {
+                        *children = range;
                     }
                 }
                 continue;
