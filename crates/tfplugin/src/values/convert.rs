@@ -432,10 +432,6 @@ impl ser::Serializer for ToDynamic {
     ) -> Result<Dynamic, ValueError> {
         match name {
             UNKNOWN => Ok(Dynamic::Unknown),
-            NUMBER => match value.serialize(self)? {
-                Dynamic::String(text) => text.parse().map(Dynamic::Number).map_err(ser::Error::custom),
-                other => Ok(other),
-            },
             _ => value.serialize(self),
         }
     }
@@ -605,5 +601,135 @@ impl ser::SerializeStructVariant for MapOut {
 
     fn end(self) -> Result<Dynamic, ValueError> {
         self.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Value;
+    use super::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Lost {
+        Repair,
+        Ignore,
+    }
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Inner {
+        port: Value<u16>,
+        name: Option<String>,
+    }
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Outer {
+        text: Value<String>,
+        price: Value<Number>,
+        count: Value<i64>,
+        flag: Value<bool>,
+        lost: Value<Lost>,
+        one: Value<Inner>,
+        many: Value<Vec<Value<Inner>>>,
+        named: Value<BTreeMap<String, Value<Inner>>>,
+        any: Dynamic,
+        rest: serde_json::Value,
+    }
+
+    fn full() -> Outer {
+        let inner = || Value::Known(Inner { port: 80.into(), name: Some("x".to_owned()) });
+        Outer {
+            text: "t".into(),
+            price: Value::Known("0.1".parse().unwrap()),
+            count: (-3).into(),
+            flag: Value::Unknown,
+            lost: Value::Known(Lost::Repair),
+            one: inner(),
+            many: Value::Known(vec![inner(), Value::Unknown, Value::Null]),
+            named: Value::Known(BTreeMap::from([("a".to_owned(), inner())])),
+            any: Dynamic::List(vec![Dynamic::Unknown, Dynamic::Null, "x".into(), 1.into(), true.into()]),
+            rest: serde_json::json!({"a": [1, null, "b"]}),
+        }
+    }
+
+    #[test]
+    fn structs_go_there_and_back() {
+        for outer in [full(), Outer::default()] {
+            let value = to_dynamic(&outer).unwrap();
+            assert_eq!(from_dynamic::<Outer>(&value).unwrap(), outer);
+        }
+        let value = to_dynamic(&full()).unwrap();
+        assert_eq!(value.get("flag"), Some(&Dynamic::Unknown));
+        assert_eq!(value.get("price"), Some(&Dynamic::Number("0.1".parse().unwrap())));
+        assert_eq!(value.get("lost"), Some(&"repair".into()));
+        assert_eq!(value.at(&Path::root("named").key("a").attr("port")), Some(&80.into()));
+    }
+
+    #[test]
+    fn errors_name_the_attribute() {
+        let inner = |name: &str, value: Dynamic| Dynamic::object([(name, value)]);
+        let cases = [
+            (inner("text", 1.into()), "text: expected a string, got a number"),
+            (
+                inner("count", Dynamic::Number("0.5".parse().unwrap())),
+                "count: expected a whole number from -9223372036854775808 to 9223372036854775807, got 0.5",
+            ),
+            (
+                inner("one", inner("port", 70_000.into())),
+                "one.port: expected a whole number from 0 to 65535, got 70000",
+            ),
+            (
+                inner("one", inner("name", Dynamic::Unknown)),
+                "one.name: expected a value or null, but the value is not known yet",
+            ),
+            (
+                inner("many", vec![inner("port", 1.into()), inner("port", "x".into())].into()),
+                "many[1].port: expected a whole number, got a string",
+            ),
+            (
+                inner("named", inner("a b", inner("port", true.into()))),
+                "named[\"a b\"].port: expected a whole number, got a bool",
+            ),
+            (
+                inner("lost", "replace".into()),
+                "lost: unknown variant `replace`, expected `repair` or `ignore`",
+            ),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(from_dynamic::<Outer>(&value).unwrap_err().to_string(), expected);
+        }
+    }
+
+    /// Private state is JSON, and holds the same types.
+    #[test]
+    fn values_have_a_json_form_unless_unknown() {
+        let outer = Outer { flag: Value::Null, many: Value::Null, any: vec![1, 2].into(), ..full() };
+        let json = serde_json::to_string(&outer).unwrap();
+        assert_eq!(serde_json::from_str::<Outer>(&json).unwrap(), outer);
+        let error = serde_json::to_string(&full()).unwrap_err();
+        assert!(error.to_string().contains("unknown value"), "{error}");
+    }
+
+    #[test]
+    fn numbers_are_exact_and_bounded() {
+        for (text, shown) in [
+            ("0.10", "0.1"),
+            ("1e3", "1000"),
+            ("-5.00", "-5"),
+            ("123456789012345678901234567890.5", "123456789012345678901234567890.5"),
+        ] {
+            assert_eq!(text.parse::<Number>().unwrap().to_string(), shown);
+        }
+        for text in ["", "x", "1e99999999", "1e-99999999", "0x1", "1_000", "inf", "NaN", &"9".repeat(20_000)]
+        {
+            assert!(text.parse::<Number>().is_err(), "{text}");
+        }
+        let number: Number = "1.5".parse().unwrap();
+        assert_eq!((number.to_u64(), number.to_i64(), number.to_f64()), (None, None, Some(1.5)));
+        assert_eq!(to_dynamic(&0.1_f64).unwrap(), Dynamic::Number("0.1".parse().unwrap()));
+        assert_eq!(from_dynamic::<f64>(&Dynamic::Number("0.1".parse().unwrap())).unwrap(), 0.1);
     }
 }

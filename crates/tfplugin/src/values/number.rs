@@ -1,8 +1,8 @@
 //! Exact decimal numbers, as Terraform has them.
 
 use bigdecimal::{BigDecimal, ToPrimitive, Zero};
-use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
-use serde::ser::{Serialize, Serializer};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::ser::{Error as _, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -106,7 +106,8 @@ impl From<Number> for BigDecimal {
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_newtype_struct(NUMBER, &self.to_string())
+        let json: serde_json::Number = self.to_string().parse().map_err(S::Error::custom)?;
+        serializer.serialize_newtype_struct(NUMBER, &json)
     }
 }
 
@@ -126,15 +127,15 @@ impl<'de> Visitor<'de> for NumberVisitor {
         f.write_str("a number")
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
         text.parse().map_err(E::custom)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Number, D::Error> {
         match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => text.parse().map_err(D::Error::custom),
-            serde_json::Value::Number(number) => number.to_string().parse().map_err(D::Error::custom),
-            _ => Err(D::Error::custom("expected a number")),
+            serde_json::Value::String(text) => text.parse().map_err(de::Error::custom),
+            serde_json::Value::Number(number) => number.to_string().parse().map_err(de::Error::custom),
+            _ => Err(de::Error::custom("expected a number")),
         }
     }
 }
