@@ -13,7 +13,7 @@ use rustls::crypto::CryptoProvider;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use zeroize::Zeroizing;
 
 /// Calls to one provider at the same time. A provider is one machine's daemon, and a manifest may take it a minute.
@@ -118,8 +118,7 @@ impl Peer {
     /// finds out what is missing and sends again: nothing of the request has left this machine then.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, GatewayError> {
         let begun = tokio::time::Instant::now();
-        let slot = tokio::time::timeout(call.timeout, self.slots.acquire()).await;
-        let _slot = slot.map_err(|_| self.timed_out(call.timeout))?;
+        let _slot = self.slot(call.timeout).await?;
         let mut lessons = 0;
         loop {
             let since = Instant::now();
@@ -132,6 +131,15 @@ impl Peer {
             if lessons > MAX_LESSONS || !self.learn(&failure, since).await? {
                 return Err(failure);
             }
+        }
+    }
+
+    /// Waits for one of the calls that may run at once; it is given back when the result is dropped.
+    pub(crate) async fn slot(&self, timeout: Duration) -> Result<SemaphorePermit<'_>, GatewayError> {
+        match tokio::time::timeout(timeout, self.slots.acquire()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(closed)) => Err(GatewayError::Setup(closed.to_string())),
+            Err(_) => Err(self.timed_out(timeout)),
         }
     }
 

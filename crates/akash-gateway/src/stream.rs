@@ -134,6 +134,7 @@ impl GatewayClient {
         };
         let token = self.token(&grant)?;
         let end = tokio::time::Instant::now() + tail.time;
+        let _slot = peer.slot(tail.time).await?;
         let mut socket = tokio::time::timeout_at(end, peer.open(path, token.expose_secret()))
             .await
             .map_err(|_| peer.timed_out(tail.time))??;

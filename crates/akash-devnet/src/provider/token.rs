@@ -110,7 +110,10 @@ pub(super) fn authenticate(
     now: i64,
 ) -> Result<Claims, Refusal> {
     let header = std::str::from_utf8(header.ok_or(Refusal::Unauthorized)?).map_err(|_| Refusal::Header)?;
-    let token = header.strip_prefix("Bearer ").filter(|t| !t.is_empty()).ok_or(Refusal::Header)?;
+    let token = match header.split_once(' ') {
+        Some((kind, token)) if kind.eq_ignore_ascii_case("bearer") && !token.is_empty() => token,
+        _ => return Err(Refusal::Header),
+    };
     let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::Invalid)?;
     let (head, payload) = signed.split_once('.').ok_or(Refusal::Invalid)?;
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Invalid);
@@ -214,6 +217,7 @@ impl Deployment {
         self.dseq > 0
             && scopes_valid(&self.scope)
             && !self.services.is_empty()
+            && unique(&self.services)
             && (self.oseq == 0 || self.gseq > 0)
     }
 
@@ -226,8 +230,11 @@ impl Deployment {
 
 fn scopes_valid(scopes: &[String]) -> bool {
     let known = |scope: &String| SCOPES.contains(&scope.as_str());
-    let unique = scopes.iter().enumerate().all(|(i, s)| !scopes.iter().take(i).any(|other| other == s));
-    !scopes.is_empty() && unique && scopes.iter().all(known)
+    !scopes.is_empty() && unique(scopes) && scopes.iter().all(known)
+}
+
+fn unique(items: &[String]) -> bool {
+    items.iter().enumerate().all(|(i, item)| !items.iter().take(i).any(|other| other == item))
 }
 
 #[cfg(test)]
@@ -265,6 +272,57 @@ mod tests {
     }
 
     #[test]
+    fn which_tokens_allow_what() {
+        const HERE: &str = "akash1dl55fwhpjntshx8tc4crpduv5296plkm3uxd64";
+        const THERE: &str = "akash1wsde9xgxlglvman97eny82u6grp85v8800c5y9";
+        let one = |extra: &str| {
+            format!(
+                r#"{{"access":"granular","permissions":[{{"provider":"{HERE}","access":"granular","deployments":[
+                {{"dseq":7,"scope":["status"],"services":["*"]{extra}}}]}}]}}"#
+            )
+        };
+        // leases, valid, allows status of lease 7/1/2 here
+        for (leases, valid, allows) in [
+            (r#"{"access":"full"}"#.to_owned(), true, true),
+            (r#"{"access":"full","scope":["status"]}"#.to_owned(), false, true),
+            (r#"{"access":"scoped","scope":["status"]}"#.to_owned(), true, true),
+            (r#"{"access":"scoped","scope":["logs"]}"#.to_owned(), true, false),
+            (r#"{"access":"scoped","scope":["status","status"]}"#.to_owned(), false, true),
+            (r#"{"access":"scoped","scope":[]}"#.to_owned(), false, false),
+            (r#"{"access":"granular","permissions":[]}"#.to_owned(), false, false),
+            (
+                format!(
+                    r#"{{"access":"granular","permissions":[{{"provider":"{THERE}","access":"full"}}]}}"#
+                ),
+                true,
+                false,
+            ),
+            (
+                format!(r#"{{"access":"granular","permissions":[{{"provider":"{HERE}","access":"full"}}]}}"#),
+                true,
+                true,
+            ),
+            (one(""), true, true),
+            (one(r#","gseq":1"#), true, true),
+            (one(r#","gseq":1,"oseq":2"#), true, true),
+            (one(r#","gseq":1,"oseq":3"#), true, false),
+            (one(r#","gseq":2"#), true, false),
+            (one(r#","oseq":2"#), false, true),
+            (one("").replace("\"dseq\":7", "\"dseq\":8"), true, false),
+            (one("").replace("\"*\"", ""), false, true),
+            (one("").replace("\"*\"", r#""a","a""#), false, true),
+        ] {
+            let text =
+                format!(r#"{{"iss":"{THERE}","iat":10,"nbf":10,"exp":20,"version":"v1","leases":{leases}}}"#);
+            let claims: Claims = serde_json::from_str(&text).unwrap();
+            assert_eq!(claims.valid(15), valid, "{leases}");
+            assert!(!claims.valid(9) && !claims.valid(20), "{leases}");
+            let access = Access { provider: HERE, scope: Some("status"), dseq: 7, lease: Some((1, 2)) };
+            assert_eq!(claims.allows(&access), allows, "{leases}");
+        }
+    }
+
+    #[test]
     fn headers() {
         let none = |_: &str| None;
         for (header, expected) in [
@@ -273,7 +331,7 @@ mod tests {
             (Some("Bearer "), Refusal::Header),
             (Some("token"), Refusal::Header),
             (Some("Bearer a.b"), Refusal::Invalid),
-            (Some("Bearer a.b.c"), Refusal::Invalid),
+            (Some("bearer a.b.c"), Refusal::Invalid),
         ] {
             let result = authenticate(header.map(str::as_bytes), none, 0).map(drop);
             assert_eq!(result, Err(expected), "{header:?}");
