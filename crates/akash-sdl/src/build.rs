@@ -198,10 +198,10 @@ fn exposes(service: &model::Service<'_>, numbers: &BTreeMap<&str, u32>) -> Vec<E
         };
         exposes.extend(expose.to.iter().map(|to| Expose {
             service: to.service.into(),
-            global: to.global,
+            global: to.global.1,
             ip: to.ip.1.into(),
             endpoint_sequence_number: match to.ip.1 {
-                ip if to.global && !ip.is_empty() => numbers.get(ip).copied().unwrap_or(0),
+                ip if to.global.1 && !ip.is_empty() => numbers.get(ip).copied().unwrap_or(0),
                 _ => 0,
             },
             ..base.clone()
@@ -261,7 +261,8 @@ fn endpoints_of(expose: &Expose) -> impl Iterator<Item = Endpoint> {
 fn sequence_numbers<'t>(document: &Document<'t>) -> BTreeMap<&'t str, u32> {
     let services = document.deployment.keys().filter_map(|name| document.services.get(name));
     let to = services.flat_map(|service| &service.value.expose).flat_map(|expose| &expose.to);
-    let mut names: Vec<&str> = to.filter(|to| !to.global || !to.ip.1.is_empty()).map(|to| to.ip.1).collect();
+    let mut names: Vec<&str> =
+        to.filter(|to| !to.global.1 || !to.ip.1.is_empty()).map(|to| to.ip.1).collect();
     names.sort_unstable();
     (1..).zip(names).map(|(number, name)| (name, number)).collect()
 }

@@ -391,7 +391,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
                     d.under(name, key, |d| suggest::unknown_key(d, name, key, fields));
                     return;
                 };
-                // Only an alias as a key gets past the check for duplicates.
+                // The first one counts. An alias as a key gets past the check above.
                 if let Some(done) = done.get_mut(index)
                     && std::mem::replace(done, true)
                 {
@@ -420,9 +420,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
             self.mismatch(id, "a mapping");
             return None;
         }
-        if !self.keys_are_unique(id) {
-            return Some(());
-        }
+        self.refuse_duplicates(id);
         read(self, id, seen);
         let tree = self.tree;
         let merge = tree.pairs(id).filter(|&(key, _)| scalar::is_merge(tree.node(key))).last();
@@ -489,9 +487,9 @@ impl<'t, 'a> Decoder<'t, 'a> {
         }
     }
 
-    fn keys_are_unique(&mut self, id: NodeId) -> bool {
+    /// The decoder reads nothing of a mapping with a duplicate; here it is read all the same, for further errors.
+    fn refuse_duplicates(&mut self, id: NodeId) {
         let tree = self.tree;
-        let before = self.diagnostics.len();
         let identity = |key: NodeId| match &tree.node(key).content {
             Content::Scalar { text, .. } => (0, text.as_ref(), 0),
             Content::Sequence(_) => (1, "", 0),
@@ -514,10 +512,12 @@ impl<'t, 'a> Decoder<'t, 'a> {
                 }
             }
         }
-        before == self.diagnostics.len()
     }
 
     fn duplicate(&mut self, key: NodeId, name: &str) {
+        if self.failed.contains(&key) {
+            return;
+        }
         let message = format!("the key `{}` is there twice", shown(name));
         self.error(Kind::DuplicateKey, key, RULE, message, Some("keep one of them".into()));
     }

@@ -57,7 +57,8 @@ impl Lint<'_, '_, '_> {
         message: String,
         hint: &str,
     ) {
-        if self.d.failed.contains(&node) {
+        // What an error keeps from being used is not unused.
+        if self.d.failed.contains(&node) || kind == Kind::Unused && self.d.has_errors {
             return;
         }
         let span = Some(self.d.span(node));
@@ -79,7 +80,7 @@ impl Lint<'_, '_, '_> {
         self.unused("service", "services", &document.services, &used);
         for (name, entry) in document.services.iter().filter(|(name, _)| used.contains(*name)) {
             self.image(name, &entry.value);
-            self.command(name, "command", entry.key, entry.value.command.as_deref());
+            self.command(name, &entry.value);
         }
     }
 
@@ -99,13 +100,20 @@ impl Lint<'_, '_, '_> {
         self.warn(Kind::Image, node, format!("services.{name}.image"), rule::IMAGE, message, hint);
     }
 
-    fn command(&mut self, name: &str, field: &str, key: NodeId, words: Option<&[&str]>) {
-        if let Some(&[word]) = words
+    fn command(&mut self, name: &str, service: &Service<'_>) {
+        if let Some(&[word]) = service.command.as_deref()
             && word.trim().contains([' ', '\t', '\n'])
         {
-            let message = format!("`{field}` is one word with spaces in it: no program has that name");
+            let message = "`command` is one word with spaces in it: no program has that name".into();
             let hint = "write one item a word, for example `- sh`, `- -c`, `- \"...\"`";
-            self.warn(Kind::Command, key, format!("services.{name}.{field}"), rule::COMMAND, message, hint);
+            self.warn(
+                Kind::Command,
+                service.command_node,
+                format!("services.{name}.command"),
+                rule::COMMAND,
+                message,
+                hint,
+            );
         }
     }
 

@@ -49,6 +49,8 @@ pub(crate) struct Document<'t> {
 pub(crate) struct Service<'t> {
     pub(crate) node: NodeId,
     pub(crate) image: (NodeId, &'t str),
+    /// First item of `command`, the place to show.
+    pub(crate) command_node: NodeId,
     pub(crate) command: Option<Vec<&'t str>>,
     pub(crate) args: Option<Vec<&'t str>>,
     pub(crate) env: Option<Vec<(NodeId, &'t str)>>,
@@ -100,7 +102,7 @@ pub(crate) struct Expose<'t> {
 pub(crate) struct To<'t> {
     pub(crate) index: usize,
     pub(crate) service: &'t str,
-    pub(crate) global: bool,
+    pub(crate) global: (NodeId, bool),
     pub(crate) ip: (NodeId, &'t str),
 }
 
@@ -290,7 +292,10 @@ fn service<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Service<'t>> {
     let mut service = Service { node: id, ..Service::default() };
     d.fields(id, FIELDS, &mut |d, field, value| match field {
         0 => service.image = text(d, value),
-        1 => service.command = command(d, value),
+        1 => {
+            service.command_node = d.tree.children(d.tree.target(value)).first().copied().unwrap_or(value);
+            service.command = command(d, value);
+        }
         2 => service.args = command(d, value),
         3 => service.env = texts(d, value),
         4 => service.expose = exposes(d, value),
@@ -393,7 +398,7 @@ fn to<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<To<'t>> {
         position += 1;
         d.fields(item, &["service", "global", "ip", "http_options"], &mut |d, field, value| match field {
             0 => to.service = d.string(value).unwrap_or_default(),
-            1 => to.global = d.boolean(value).unwrap_or_default(),
+            1 => to.global = (value, d.boolean(value).unwrap_or_default()),
             2 => to.ip = text(d, value),
             _ => {
                 http_options(d, value);
@@ -563,6 +568,9 @@ fn gpu<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Amount<'t, u64>> {
         });
     }
     let failed = d.failed.len() > before;
+    if failed {
+        d.failed.insert(gpu.node);
+    }
     if !matches!(tree.node(id).content, Content::Mapping(_)) {
         gpu_without_fields(d, id);
     } else if gpu.value > 0 && gpu.attributes.is_empty() && !failed {

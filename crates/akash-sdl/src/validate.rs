@@ -42,10 +42,10 @@ type Place = (NodeId, String);
 
 /// Checks everything; errors go to the decoder's list.
 pub(crate) fn document(d: &mut Decoder<'_, '_>, document: &Document<'_>, version: Version) {
-    let mut checker = Checker { d, document, version, told: HashSet::new() };
+    let mut checker = Checker { d, document, version, told: HashSet::new(), service_missing: false };
     checker.reclamation();
-    checker.endpoints();
     checker.deployment();
+    checker.endpoints();
     checker.groups();
     checker.manifest();
 }
@@ -56,6 +56,8 @@ struct Checker<'c, 't, 'x, 'a> {
     version: Version,
     /// Errors already told: a service in two placements is checked twice.
     told: HashSet<(NodeId, String)>,
+    /// `deployment` names a service that is not there: what only that service may use is not told as missing.
+    service_missing: bool,
 }
 
 impl<'c, 't> Checker<'c, 't, '_, '_> {
@@ -144,7 +146,8 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
                     self.error(Kind::Endpoint, place.clone(), rule::SDL, message, "write `kind: ip`");
                 }
             }
-            if !used.contains(name) && !self.is_unread("services") && !self.is_unread("deployment") {
+            let unread = self.is_unread("services") || self.is_unread("deployment") || self.service_missing;
+            if !used.contains(name) && !unread {
                 let message = format!("the endpoint `{}` is declared but never used", shown(name));
                 let hint = format!("remove it, or write `ip: {name}` beside `global: true`");
                 self.error(Kind::Endpoint, place, rule::SDL, message, hint);
@@ -178,6 +181,7 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
                 }
                 self.price(placement, profile, (target_key, &path), compute.is_some());
                 let Some(entry) = document.services.get(name) else {
+                    self.service_missing = true;
                     if !self.is_unread("services") {
                         let message = format!("there is no service `{}`", shown(name));
                         let hint = self.missing(name, &document.services);
@@ -394,7 +398,7 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
                 }
                 let place =
                     (node, format!("services.{}.expose[{}].to[{}].ip", service.name, expose.index, to.index));
-                if !to.global {
+                if !to.global.1 && !self.d.failed.contains(&to.global.0) {
                     let message = "an IP endpoint needs `global: true` beside it".into();
                     self.error(Kind::Endpoint, place.clone(), rule::SDL, message, "");
                 }
@@ -712,7 +716,7 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
             any |= !targets.value.is_empty();
             let exposes = service.value.expose.iter().filter(|_| !targets.value.is_empty());
             for expose in exposes {
-                global |= expose.to.iter().any(|to| to.global);
+                global |= expose.to.iter().any(|to| to.global.1);
                 let repeated = targets.value.len() > 1 || expose.to.len() > 1;
                 for (index, &(node, host)) in expose.accept.iter().flatten().enumerate() {
                     let place = (node, format!("services.{name}.expose[{}].accept[{index}]", expose.index));
@@ -733,7 +737,7 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
                 }
             }
         }
-        if any && !global && !self.is_unread("services") {
+        if any && !global && !self.is_unread("services") && !self.service_missing {
             let has_failed =
                 document.services.values().any(|service| self.d.failed.contains(&service.value.node));
             if !has_failed && !self.expose_failed() {
