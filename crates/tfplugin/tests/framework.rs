@@ -339,7 +339,7 @@ async fn write_only_values_are_in_the_configuration_alone() {
 async fn invalid_plans_are_refused_by_name() {
     let set = |attribute: &'static str, value: Dynamic| -> Script {
         let step = move |plan: &mut PlanUpdate<Script>, _: &mut Diagnostics| {
-            put(&mut plan.planned, attribute, value.clone())
+            put(&mut plan.planned, attribute, value.clone());
         };
         Script { plan_update: Some(Box::new(step)), ..script() }
     };
