@@ -370,3 +370,75 @@ impl Resolver<'_> {
         Some(Place { network: preset.map(|preset| preset.name), endpoints, endpoints_from, chain_id })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(config: ProviderConfig, variables: &[(&str, &str)]) -> (Option<Settings>, Diagnostics) {
+        let mut diagnostics = Diagnostics::new();
+        let lookup = |name: &str| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
+        };
+        (config.resolve(&lookup, &mut diagnostics), diagnostics)
+    }
+
+    fn network(name: &str) -> ProviderConfig {
+        ProviderConfig { network: name.into(), ..ProviderConfig::default() }
+    }
+
+    #[test]
+    fn nothing_set_names_network() {
+        let (settings, diagnostics) = resolve(ProviderConfig::default(), &[]);
+        assert!(settings.is_none());
+        assert_eq!(diagnostics.iter().next().unwrap().path, Some(Path::root("network")));
+    }
+
+    #[test]
+    fn an_argument_beats_its_variable() {
+        let (settings, _) = resolve(network("devnet"), &[("AKASH_NETWORK", "mainnet"), ("AKASH_NODE", "http://x")]);
+        let settings = settings.unwrap();
+        assert_eq!(settings.chain_id.as_deref(), Some("devnet-1"));
+        assert!(settings.endpoints.iter().all(|endpoint| endpoint.contains("127.0.0.1")));
+    }
+
+    #[test]
+    fn endpoint_variables_in_their_order() {
+        let variables =
+            [("AKASH_NODE", "http://c"), ("AKASH_GRPC_ENDPOINT", "grpc://a, grpc://b"), ("AKASH_CHAIN_ID", "x-1")];
+        let (settings, _) = resolve(ProviderConfig::default(), &variables);
+        let settings = settings.unwrap();
+        assert_eq!(settings.endpoints, ["grpc://a", "grpc://b"]);
+        assert_eq!((settings.endpoints_from, settings.chain_id.as_deref()), ("AKASH_GRPC_ENDPOINT", Some("x-1")));
+    }
+
+    #[test]
+    fn contradictions_and_unknown_networks_are_errors() {
+        let two = ProviderConfig { chain_id: "devnet-1".into(), ..network("mainnet") };
+        assert!(resolve(two, &[]).1.has_errors());
+        assert!(resolve(network("main"), &[]).1.has_errors());
+        let only_id = ProviderConfig { chain_id: "nowhere-1".into(), ..ProviderConfig::default() };
+        assert!(resolve(only_id, &[]).1.has_errors());
+        let preset_id = ProviderConfig { chain_id: "akashnet-2".into(), ..ProviderConfig::default() };
+        assert_eq!(resolve(preset_id, &[]).0.unwrap().network, Some("mainnet"));
+    }
+
+    #[test]
+    fn values_out_of_their_form_name_the_setting() {
+        let bad = ProviderConfig { gas_price: "0.025uact".into(), max_fee: "5".into(), ..network("devnet") };
+        let (settings, diagnostics) = resolve(bad, &[("AKASH_ACCOUNT_INDEX", "-1")]);
+        assert!(settings.is_none());
+        let told: Vec<String> = diagnostics.iter().map(|one| one.summary.clone()).collect();
+        for name in ["gas_price", "max_fee", "AKASH_ACCOUNT_INDEX"] {
+            assert!(told.iter().any(|summary| summary.contains(name)), "{name}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn words_never_show() {
+        let config = ProviderConfig { mnemonic: Value::Known("word word word".into()), ..network("devnet") };
+        assert!(!format!("{config:?}").contains("word word"));
+        let (settings, _) = resolve(config, &[]);
+        assert!(!format!("{:?}", settings.unwrap()).contains("word word"));
+    }
+}

@@ -205,7 +205,9 @@ mod tests {
         let select = Select { allow: list(&["a", "b", "c"]), deny: list(&["c"]), ..Select::default() };
         let mut policy = Policy::new(Some(&select), None);
         let bids = [("d", dec("1")), ("c", dec("2")), ("b", dec("3")), ("a", dec("3"))];
-        let of = |bid: &(&'static str, Dec)| (bid.0, bid.1);
+        fn of<'a>(bid: &'a (&'static str, Dec)) -> (&'a str, Dec) {
+            (bid.0, bid.1)
+        }
         let order = |policy: &Policy| ranked(policy, &bids, of).iter().map(|bid| bid.0).collect::<Vec<_>>();
         assert_eq!(order(&policy), ["a", "b"]);
         policy.refuse("a");

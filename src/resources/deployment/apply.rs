@@ -12,7 +12,7 @@ use akash_sdl::Sdl;
 use serde_json::json;
 use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value};
 
-use super::model::{Deployment, Private};
+use super::model::{Deployment, Private, ceiling};
 use super::{DeploymentResource, plan, read, same_chain, same_owner};
 use crate::lifecycle::{dseq, duration::Timeouts, ids::DeploymentRef, limit::Limit, send};
 use crate::provider::Clients;
@@ -188,6 +188,7 @@ pub(super) async fn create(
             let request = json!({
                 "sdl_hash": format!("sha256:{}", sdl.hash_hex()),
                 "resources": resources(&sdl),
+                "max_price": { "amount": ceiling(&sdl.groups).to_string(), "denom": "uact" },
                 "deposit": { "amount": amount.to_string(), "denom": "uact" },
             });
             let receipt = receipt(clients, &id, "deployment.create", request, &config.reason);

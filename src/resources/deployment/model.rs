@@ -120,7 +120,7 @@ impl Deployment {
 }
 
 /// The most that all groups may cost together, in uact per block.
-fn ceiling(groups: &[Group]) -> Dec {
+pub(crate) fn ceiling(groups: &[Group]) -> Dec {
     groups.iter().filter_map(Group::max_price).map(|price| price.amount).sum()
 }
 

@@ -227,3 +227,144 @@ fn plan_upload(planned: &mut Lease, prior: &Lease, manifest: Option<&ManifestAtt
         planned.ips = Value::Unknown;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::Service;
+    use super::*;
+
+    const SDL: &str = include_str!("../../../examples/quickstart/web.yaml");
+    const OWNER: &str = "akash1wsde9xgxlglvman97eny82u6grp85v8800c5y9";
+    const OTHER: &str = "akash1dl55fwhpjntshx8tc4crpduv5296plkm3uxd64";
+
+    fn manifest(text: &str) -> ManifestAttribute {
+        ManifestAttribute::new(akash_sdl::compile(text).sdl.unwrap().manifest)
+    }
+
+    fn running() -> Lease {
+        let manifest = manifest(SDL);
+        let (_, group) = group(&manifest, None).unwrap();
+        let mut state = Lease {
+            deployment: format!("{OWNER}/7").into(),
+            manifest: manifest.text().into(),
+            group: group.name.as_str().into(),
+            provider_address: OWNER.into(),
+            id: format!("{OWNER}/7/1").into(),
+            chain_id: "devnet-1".into(),
+            oseq: 1.into(),
+            state: "active".into(),
+            ready: true.into(),
+            manifest_hash: "00".into(),
+            receipts: Value::Known(Vec::new()),
+            ..Lease::default()
+        };
+        state.set_promised(group);
+        state.url = "http://x".into();
+        state
+    }
+
+    fn config(prior: &Lease) -> Lease {
+        Lease { deployment: prior.deployment.clone(), manifest: prior.manifest.clone(), ..Lease::default() }
+    }
+
+    fn plan(prior: &Lease, config: &Lease) -> (PlanUpdate<LeaseResource>, Diagnostics) {
+        let mut planned = prior.clone();
+        planned.deployment = config.deployment.clone();
+        planned.manifest = config.manifest.clone();
+        planned.reason = config.reason.clone();
+        planned.select = config.select.clone();
+        if !config.provider_address.is_null() {
+            planned.provider_address = config.provider_address.clone();
+        }
+        if !config.group.is_null() {
+            planned.group = config.group.clone();
+        }
+        let mut plan = PlanUpdate {
+            config: config.clone(),
+            prior: prior.clone(),
+            planned,
+            private: Private::default(),
+            replace: Vec::new(),
+        };
+        let mut diagnostics = Diagnostics::new();
+        update(&mut plan, &mut diagnostics);
+        (plan, diagnostics)
+    }
+
+    #[test]
+    fn nothing_changes_nothing() {
+        let prior = running();
+        let (plan, diagnostics) = plan(&prior, &Lease { reason: "x".into(), ..config(&prior) });
+        assert_eq!(plan.planned, Lease { reason: "x".into(), ..prior });
+        assert!(diagnostics.is_empty());
+    }
+
+    #[test]
+    fn an_image_uploads_and_keeps_addresses() {
+        let prior = running();
+        let changed = manifest(&SDL.replace("image: nginx", "image: other"));
+        let (plan, _) = plan(&prior, &Lease { manifest: changed.text().into(), ..config(&prior) });
+        let planned = plan.planned;
+        assert!(planned.manifest_hash.is_unknown() && planned.ready.is_unknown() && planned.receipts.is_unknown());
+        assert_eq!((&planned.url, &planned.services, &planned.ports), (&prior.url, &prior.services, &prior.ports));
+        assert_eq!((&planned.id, &planned.oseq), (&prior.id, &prior.oseq));
+    }
+
+    #[test]
+    fn a_changed_expose_changes_that_services_addresses() {
+        let prior = running();
+        let changed = manifest(&SDL.replace("- global: true", "- global: true\n        accept: [example.com]"));
+        assert_ne!(Value::Known(changed.text()), prior.manifest);
+        let (plan, _) = plan(&prior, &Lease { manifest: changed.text().into(), ..config(&prior) });
+        let services = plan.planned.services.known().unwrap();
+        assert!(services.values().all(|one| one.known().is_some_and(|one: &Service| one.uris.is_unknown())));
+        assert!(plan.planned.url.is_unknown());
+    }
+
+    #[test]
+    fn what_is_outstanding_is_planned_like_an_upload() {
+        for prior in [
+            Lease { manifest_hash: Value::Null, ..running() },
+            Lease { ready: false.into(), ..running() },
+        ] {
+            let (plan, _) = plan(&prior, &config(&prior));
+            assert!(plan.planned.manifest_hash.is_unknown() && plan.planned.ready.is_unknown());
+        }
+        let unawaited = Lease { ready: false.into(), wait_for_ready: false.into(), ..running() };
+        let same = Lease { wait_for_ready: false.into(), ..config(&unawaited) };
+        assert_eq!(step(&same, &unawaited), Step::Record);
+    }
+
+    #[test]
+    fn another_provider_moves() {
+        let prior = running();
+        let (plan, diagnostics) = plan(&prior, &Lease { provider_address: OTHER.into(), ..config(&prior) });
+        assert!(plan.replace.is_empty() && !diagnostics.is_empty());
+        assert_eq!((&plan.planned.id, &plan.planned.chain_id), (&prior.id, &prior.chain_id));
+        assert!(plan.planned.oseq.is_unknown() && plan.planned.services.is_unknown() && plan.planned.price.is_unknown());
+        let same = Lease { provider_address: OWNER.into(), ..config(&prior) };
+        assert_eq!(step(&same, &prior), Step::Record);
+    }
+
+    #[test]
+    fn only_deployment_and_another_gseq_replace() {
+        let prior = running();
+        let (elsewhere, _) = plan(&prior, &Lease { deployment: format!("{OWNER}/8").into(), ..config(&prior) });
+        assert_eq!(elsewhere.replace, [Path::root("deployment")]);
+        let (unknown, _) = plan(&prior, &Lease { deployment: Value::Unknown, ..config(&prior) });
+        assert_eq!(unknown.replace, [Path::root("deployment")]);
+        let named = Lease { group: prior.group.clone(), ..config(&prior) };
+        assert!(plan(&prior, &named).0.replace.is_empty());
+        let (_, told) = plan(&prior, &Lease { group: "nope".into(), ..config(&prior) });
+        assert!(told.has_errors());
+    }
+
+    #[test]
+    fn a_lost_lease_is_told_and_nothing_planned() {
+        let prior = Lease { state: "closed".into(), ..running() };
+        let changed = manifest(&SDL.replace("image: nginx", "image: other"));
+        let (plan, diagnostics) = plan(&prior, &Lease { manifest: changed.text().into(), ..config(&prior) });
+        assert_eq!(plan.planned, prior);
+        assert!(!diagnostics.is_empty() && !diagnostics.has_errors());
+    }
+}
