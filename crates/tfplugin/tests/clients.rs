@@ -401,14 +401,11 @@ fn interrupted(workspace: &mut Workspace, interrupt: impl Fn(&Child)) {
     let child = workspace.start_in_group(&["apply", "-auto-approve", "-no-color"]);
     wait_for(&started);
     interrupt(&child);
-    let begun = Instant::now();
     let run = Run::from(child.wait_with_output().unwrap());
-    // The create sleeps for 60 s unless it is told to stop.
-    assert!(begun.elapsed() < Duration::from_secs(40), "{}", run.text);
     assert!(!run.says("did not respond"), "{}", run.text);
     let instance = workspace.instance("fixture_thing.a");
     assert_eq!(instance["attributes"]["id"], "thing-a", "{}", run.text);
-    assert_eq!(instance["attributes"]["done"], false);
+    assert_eq!(instance["attributes"]["done"], false, "without a stop it sleeps for a minute and is done");
     assert_eq!(instance["status"], serde_json::Value::Null, "a warning does not taint");
     let run = workspace.apply().succeeds();
     assert!(run.says("0 added, 1 changed, 0 destroyed"), "the next apply goes on from there: {}", run.text);
