@@ -10,7 +10,7 @@ data "akash_bids" "web" {
 
 output "offers" {
   value = [for bid in data.akash_bids.web.bids : {
-    provider = bid.provider_address
+    provider = bid.provider
     monthly  = bid.monthly_price
   }]
 }

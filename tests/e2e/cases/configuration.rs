@@ -47,8 +47,8 @@ async fn invalid_sdl(case: Case) -> Result<()> {
     let (index, line) = text.lines().enumerate().find(|(_, line)| line.contains("units:")).unwrap();
     let column = line.find("lots").unwrap() + 1;
     workspace.write("web.yaml", &text);
-    let (line, column) = (format!("line {}", index + 1), format!("column {column}"));
-    workspace.try_plan(&[]).await?.expect_error(&[&line, &column, "cpu"])?;
+    let position = format!("sdl:{}:{column}", index + 1);
+    workspace.try_plan(&[]).await?.expect_error(&[&position, "profiles.compute.web.resources.cpu"])?;
     Ok(())
 }
 

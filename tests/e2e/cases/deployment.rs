@@ -99,7 +99,7 @@ async fn quickstart(case: Case) -> Result<()> {
     workspace.expect_no_changes().await?;
     ensure!(network.is_active(&dseq).await?, "the deployment is not active on chain");
     let output = workspace.destroy().await?;
-    ensure!(output.says("refund"), "destroying reports no refund: {output}");
+    ensure!(output.says("uact came back"), "destroying reports no refund: {output}");
     ensure!(workspace.state().await?.addresses().is_empty());
     ensure!(!network.is_active(&dseq).await?, "the deployment is still active on chain");
     Ok(())

@@ -36,25 +36,27 @@ async fn client_while_waiting_for_bids(case: Case) -> Result<()> {
 
 async fn waiting_for_bids(case: Case, interrupt: Interrupt) -> Result<()> {
     let network = case.devnet().await?;
-    network.local()?.set(Fault::NoBids);
     let workspace = case.workspace_on(&network, Install::Override)?;
     workspace.write("web.yaml", &Sdl::default().text());
-    workspace.write("main.tf", &config::web("", ""));
+    workspace.write("main.tf", &config::web("", "  select = { settle = \"4m\" }"));
     let mut apply = workspace.start(&["apply", "-json", "-auto-approve"])?;
     apply.until("\"akash_lease.web: Creating").await?;
-    network.local()?.wait_blocks(2).await;
+    network.local()?.wait_blocks(4).await;
     interrupt(&apply)?;
     let output = apply.end().await?;
-    ensure!(output.code != Some(0), "{output}");
+    output.expect_error(&["stopped"])?;
     ensure!(!output.says("plugin did not respond"), "{output}");
     let state = workspace.state().await?;
     ensure!(state.addresses() == [DEPLOYMENT], "{:?}", state.addresses());
     let dseq = state.text(DEPLOYMENT, "/dseq")?;
 
-    network.local()?.clear();
+    // The order and its bids are still there.
+    workspace.write("main.tf", &config::web("", ""));
     workspace.apply().await?;
-    ensure!(workspace.state().await?.text(DEPLOYMENT, "/dseq")? == dseq);
-    ensure!(network.active().await?.len() == 1, "{:?}", network.active().await?);
+    let state = workspace.state().await?;
+    ensure!(state.text(DEPLOYMENT, "/dseq")? == dseq);
+    ensure!(state.get(LEASE, "/oseq")? == json!(1), "the order was given up");
+    ensure!(network.active().await? == [dseq], "{:?}", network.active().await?);
     workspace.expect_no_changes().await
 }
 
@@ -112,10 +114,10 @@ async fn client_while_waiting_to_be_ready(case: Case) -> Result<()> {
     ensure!(!state.is_tainted(LEASE)?, "a lease that was only stopped is tainted: {output}");
     ensure!(state.get(LEASE, "/ready")? == json!(false));
 
-    network.local()?.clear();
     let plan = workspace.plan().await?;
     plan.expect(DEPLOYMENT, "no-op")?;
     plan.expect(LEASE, "update")?;
+    network.local()?.clear();
     workspace.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
     let after = workspace.state().await?;
     ensure!(after.get(LEASE, "/ready")? == json!(true));

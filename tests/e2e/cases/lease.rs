@@ -48,7 +48,7 @@ async fn bids_are_listed(case: Case) -> Result<()> {
     }
     ensure!(!open.is_empty(), "no bids on the devnet");
     for bid in &open {
-        ensure!(bid["provider_address"].as_str().is_some_and(|a| a.starts_with("akash1")), "{bid}");
+        ensure!(bid["provider"].as_str().is_some_and(|a| a.starts_with("akash1")), "{bid}");
         ensure!(bid["price"].is_string() && bid["monthly_price"].is_string(), "{bid}");
     }
 
@@ -59,7 +59,7 @@ async fn bids_are_listed(case: Case) -> Result<()> {
     let state = workspace.state().await?;
     let won = bids(&state)?;
     ensure!(won.len() == 1, "{won:?}");
-    ensure!(won[0]["provider_address"] == state.get(LEASE, "/provider_address")?, "{won:?}");
+    ensure!(won[0]["provider"] == state.get(LEASE, "/provider_address")?, "{won:?}");
     workspace.expect_no_changes().await
 }
 
@@ -147,7 +147,7 @@ async fn bidders(workspace: &crate::workspace::Workspace) -> Result<Vec<String>>
     workspace.apply().await?;
     let bids = workspace.state().await?.get("data.akash_bids.web", "/bids")?;
     let bids = bids.as_array().cloned().unwrap_or_default();
-    Ok(bids.iter().filter_map(|bid| bid["provider_address"].as_str().map(str::to_owned)).collect())
+    Ok(bids.iter().filter_map(|bid| bid["provider"].as_str().map(str::to_owned)).collect())
 }
 
 async fn denied_providers_are_passed_over(case: Case) -> Result<()> {
@@ -249,7 +249,7 @@ async fn no_bids_in_time(case: Case) -> Result<()> {
     let workspace = case.workspace_on(&network, Install::Override)?;
     workspace.write("web.yaml", &Sdl::default().text());
     workspace.write("main.tf", &config::web("", "  select = { timeout = \"5s\" }"));
-    workspace.try_apply(&[]).await?.expect_error(&["bid", "5s"])?;
+    workspace.try_apply(&[]).await?.expect_error(&["bid", "5 s"])?;
     let state = workspace.state().await?;
     ensure!(state.addresses() == [DEPLOYMENT], "{:?}", state.addresses());
     let dseq = state.text(DEPLOYMENT, "/dseq")?;
