@@ -13,6 +13,8 @@ use rustls::{
 };
 use time::{Duration, OffsetDateTime};
 
+use super::clients::OnChain;
+
 /// The host that a provider on this machine names in its certificate.
 const HOST: &str = "localhost";
 
@@ -21,7 +23,9 @@ const HOST: &str = "localhost";
 pub(super) struct Identity {
     pem: String,
     public_key_pem: String,
-    server: Arc<ServerConfig>,
+    der: Vec<u8>,
+    /// PKCS #8.
+    key: Vec<u8>,
 }
 
 impl Identity {
@@ -57,18 +61,12 @@ impl Identity {
         params.custom_extensions = vec![no_ca];
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
-        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut server = ServerConfig::builder_with_provider(crypto)
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_no_client_auth()
-            .with_single_cert(vec![CertificateDer::from(certificate.der().to_vec())], private)?;
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             pem: certificate.pem(),
             // The network's label, which is not the usual one.
             public_key_pem: key.public_key_pem().replace("PUBLIC KEY", "EC PUBLIC KEY"),
-            server: Arc::new(server),
+            der: certificate.der().to_vec(),
+            key: key.serialize_der(),
         })
     }
 
@@ -81,8 +79,20 @@ impl Identity {
         }
     }
 
-    /// For a TLS server.
-    pub(super) fn server(&self) -> Arc<ServerConfig> {
-        self.server.clone()
+    /// For a TLS server of these clients.
+    pub(super) fn server(&self, clients: OnChain) -> Result<ServerConfig, rustls::Error> {
+        let (chain, key) = self.pair();
+        let mut server = ServerConfig::builder_with_provider(clients.crypto.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(Arc::new(clients))
+            .with_single_cert(chain, key)?;
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(server)
+    }
+
+    /// Certificate and key.
+    pub(super) fn pair(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = PrivatePkcs8KeyDer::from(self.key.clone());
+        (vec![CertificateDer::from(self.der.clone())], PrivateKeyDer::from(key))
     }
 }

@@ -23,7 +23,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Me, bids, workloads};
+use super::{Me, bids};
 use crate::{
     chain::{
         events::ChainEvent,
@@ -83,17 +83,13 @@ struct Engine {
 }
 
 impl Engine {
-    /// Bids and leases of an earlier run.
+    /// Bids of an earlier run. Its leases are not waited for: they had their manifest, which is lost with that run.
     fn take_over(&mut self) {
         let state = self.me.chain.state();
         let mine = |provider: &str| provider == self.me.address();
         let bids = state.bids.values().filter(|bid| bid.state() == bid::State::Open);
         for id in bids.filter_map(|bid| bid.id.as_ref()).filter(|id| mine(&id.provider)) {
             self.bids.insert(state::order_key(&state::order_of(id)), state.time + self.me.bid_timeout);
-        }
-        let leases = state.leases.values().filter(|lease| is_running(lease));
-        for id in leases.filter_map(|lease| lease.id.as_ref()).filter(|id| mine(&id.provider)) {
-            self.awaiting.insert(workloads::key(id), state.time + self.me.manifest_timeout);
         }
     }
 

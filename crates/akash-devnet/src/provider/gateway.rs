@@ -1,8 +1,9 @@
 //! A provider's gateway: routes, who may call them, and the answers (`reference/akash.md` 6), as recorded from a real daemon.
 //!
-//! Not here: `/hostname/migrate`, `/endpoint/migrate`, shell, client certificates.
+//! Not here: `/hostname/migrate`, `/endpoint/migrate`, shell.
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -15,10 +16,10 @@ use axum::{
     Router,
     body::Bytes,
     extract::{
-        DefaultBodyLimit, Path, Query, State,
+        DefaultBodyLimit, FromRequestParts, Path, Query, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
     },
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, put},
 };
@@ -48,6 +49,25 @@ pub(super) fn router(me: Arc<Me>) -> Router {
         .route("/lease/{dseq}/{gseq}/{oseq}/kubeevents", get(events))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(me)
+}
+
+/// The account of the connection's client certificate.
+#[derive(Clone, Default)]
+pub(super) struct ClientCertificate(pub(super) Option<String>);
+
+/// What a request says about who sends it.
+struct Caller {
+    headers: HeaderMap,
+    certificate: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let certificate = parts.extensions.get::<ClientCertificate>().and_then(|c| c.0.clone());
+        Ok(Self { headers: parts.headers.clone(), certificate })
+    }
 }
 
 /// An answer that is no success.
@@ -172,11 +192,11 @@ impl Inventory {
 async fn put_manifest(
     State(me): State<Arc<Me>>,
     Path(dseq): Path<String>,
-    headers: HeaderMap,
+    caller: Caller,
     body: Bytes,
 ) -> Answer {
     let dseq: u64 = number(&dseq)?;
-    let caller = authorize(&me, &headers, Some("send-manifest"), dseq, None)?;
+    let claims = authorize(&me, &caller, Some("send-manifest"), dseq, None)?;
     let fault = me
         .faults
         .take(|fault| matches!(fault, Fault::ManifestStatus { provider, .. } if me.is(provider.as_ref())));
@@ -186,7 +206,7 @@ async fn put_manifest(
     let manifest = manifest::decode(&body).map_err(|reason| text(422, &reason))?;
     manifest::validate(&manifest).map_err(|reason| text(422, &reason))?;
     let state = me.chain.state();
-    let owner = caller.owner();
+    let owner = claims.owner();
     let deployment = state
         .deployment(owner, dseq)
         .ok_or_else(|| text(500, "rpc error: code = NotFound desc = Deployment not found: key not found"))?;
@@ -219,22 +239,22 @@ async fn put_manifest(
 
 type LeasePath = Path<(String, String, String)>;
 
-async fn get_manifest(State(me): State<Arc<Me>>, Path(lease): LeasePath, headers: HeaderMap) -> Answer {
-    let (_, workload) = find(&me, &headers, &lease, Some("get-manifest"))?;
+async fn get_manifest(State(me): State<Arc<Me>>, Path(lease): LeasePath, caller: Caller) -> Answer {
+    let (_, workload) = find(&me, &caller, &lease, Some("get-manifest"))?;
     Ok(json(&manifest::read_back(&workload.group)))
 }
 
-async fn lease_status(State(me): State<Arc<Me>>, Path(lease): LeasePath, headers: HeaderMap) -> Answer {
-    let (key, workload) = find(&me, &headers, &lease, Some("status"))?;
+async fn lease_status(State(me): State<Arc<Me>>, Path(lease): LeasePath, caller: Caller) -> Answer {
+    let (key, workload) = find(&me, &caller, &lease, Some("status"))?;
     Ok(json(&view(&me).status(&key, &workload)))
 }
 
 async fn service_status(
     State(me): State<Arc<Me>>,
     Path((dseq, gseq, oseq, service)): Path<(String, String, String, String)>,
-    headers: HeaderMap,
+    caller: Caller,
 ) -> Answer {
-    let (key, workload) = find(&me, &headers, &(dseq, gseq, oseq), None)?;
+    let (key, workload) = find(&me, &caller, &(dseq, gseq, oseq), None)?;
     Ok(json(&view(&me).status(&key, &workload).service(&service)))
 }
 
@@ -252,10 +272,10 @@ async fn logs(
     State(me): State<Arc<Me>>,
     Path(lease): LeasePath,
     Query(query): Query<StreamQuery>,
-    headers: HeaderMap,
+    caller: Caller,
     upgrade: WebSocketUpgrade,
 ) -> Answer {
-    let found = stream_target(&me, &headers, &lease, "logs")?;
+    let found = stream_target(&me, &caller, &lease, "logs")?;
     let services: Vec<String> =
         query.service.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect();
     let lines = found.map(|(key, workload)| {
@@ -273,10 +293,10 @@ async fn events(
     State(me): State<Arc<Me>>,
     Path(lease): LeasePath,
     Query(query): Query<StreamQuery>,
-    headers: HeaderMap,
+    caller: Caller,
     upgrade: WebSocketUpgrade,
 ) -> Answer {
-    let found = stream_target(&me, &headers, &lease, "events")?;
+    let found = stream_target(&me, &caller, &lease, "events")?;
     let lines = found.map(|(key, workload)| {
         let events = view(&me).events(&key, &workload);
         events.iter().filter_map(|event| serde_json::to_string(event).ok()).collect()
@@ -288,7 +308,7 @@ async fn events(
 
 fn authorize(
     me: &Me,
-    headers: &HeaderMap,
+    caller: &Caller,
     scope: Option<&str>,
     dseq: u64,
     lease: Option<(u32, u32)>,
@@ -296,8 +316,12 @@ fn authorize(
     let state = me.chain.state();
     let key = |address: &str| state.public_key(address).map(<[u8]>::to_vec);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let header = headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-    let claims = token::authenticate(header, key, i64::try_from(now).unwrap_or(i64::MAX))?;
+    let header = caller.headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
+    let claims = match &caller.certificate {
+        Some(_) if header.is_some() => return Err(Refusal::Ambiguous.into()),
+        Some(account) => Claims::of_certificate(account.clone()),
+        None => token::authenticate(header, key, i64::try_from(now).unwrap_or(i64::MAX))?,
+    };
     if claims.allows(&Access { provider: me.address(), scope, dseq, lease }) {
         Ok(claims)
     } else {
@@ -308,11 +332,11 @@ fn authorize(
 /// The active lease of the caller and its manifest; 404 with nothing in it when there is none.
 fn find(
     me: &Me,
-    headers: &HeaderMap,
+    caller: &Caller,
     lease: &(String, String, String),
     scope: Option<&str>,
 ) -> Result<(Key, Workload), Failure> {
-    let (key, found) = look_up(me, headers, lease, scope)?;
+    let (key, found) = look_up(me, caller, lease, scope)?;
     let fault = scope == Some("status");
     let fault = fault.then(|| {
         me.faults
@@ -326,23 +350,23 @@ fn find(
 
 fn stream_target(
     me: &Me,
-    headers: &HeaderMap,
+    caller: &Caller,
     lease: &(String, String, String),
     scope: &str,
 ) -> Result<Option<(Key, Workload)>, Failure> {
-    let (key, found) = look_up(me, headers, lease, Some(scope))?;
+    let (key, found) = look_up(me, caller, lease, Some(scope))?;
     Ok(found.map(|workload| (key, workload)))
 }
 
 fn look_up(
     me: &Me,
-    headers: &HeaderMap,
+    caller: &Caller,
     (dseq, gseq, oseq): &(String, String, String),
     scope: Option<&str>,
 ) -> Result<(Key, Option<Workload>), Failure> {
     let (dseq, gseq, oseq) = (number(dseq)?, number(gseq)?, number(oseq)?);
-    let caller = authorize(me, headers, scope, dseq, Some((gseq, oseq)))?;
-    let key = (caller.owner().to_owned(), dseq, gseq, oseq);
+    let claims = authorize(me, caller, scope, dseq, Some((gseq, oseq)))?;
+    let key = (claims.owner().to_owned(), dseq, gseq, oseq);
     // The engine drops what is over a block later; the chain says it now.
     let (provider, bseq) = (me.address().to_owned(), 0);
     let id = LeaseId { owner: key.0.clone(), dseq, gseq, oseq, provider, bseq };

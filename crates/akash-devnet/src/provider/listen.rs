@@ -2,6 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
+use axum::Extension;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -11,7 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Me, certificate::Identity, gateway};
+use super::{
+    Me,
+    certificate::Identity,
+    clients::{OnChain, account},
+    gateway::{self, ClientCertificate},
+};
 use crate::faults::Fault;
 
 /// Between attempts to listen again.
@@ -54,12 +60,12 @@ pub(super) async fn run(
             changed = changes.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(AGAIN), if listening.is_none() && !down => {}
             accepted = accept => if let Some((tcp, connections)) = accepted {
-                let identity = shown(&me, &identity);
+                let Some(acceptor) = acceptor(&me, &identity) else { continue };
                 let router = router.clone();
                 tokio::spawn(async move {
                     tokio::select! {
                         () = connections.cancelled() => {}
-                        () = serve(tcp, identity, router) => {}
+                        () = serve(tcp, acceptor, router) => {}
                     }
                 });
             }
@@ -67,20 +73,23 @@ pub(super) async fn run(
     }
 }
 
-/// The certificate that is shown now.
-fn shown(me: &Me, identity: &Identity) -> Identity {
+/// A TLS server with the certificate that is shown now.
+fn acceptor(me: &Me, identity: &Identity) -> Option<TlsAcceptor> {
     let wrong = me
         .faults
         .take(|fault| matches!(fault, Fault::WrongCertificate { provider } if me.is(provider.as_ref())))
         .is_some();
     // The right name with another key, which is what an impostor can make.
-    if wrong { Identity::new(me.address()).unwrap_or_else(|_| identity.clone()) } else { identity.clone() }
+    let identity = if wrong { &Identity::new(me.address()).ok()? } else { identity };
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let clients = OnChain { chain: me.chain.clone(), crypto };
+    identity.server(clients).ok().map(|server| TlsAcceptor::from(Arc::new(server)))
 }
 
-async fn serve(tcp: TcpStream, identity: Identity, router: axum::Router) {
-    let handshake = TlsAcceptor::from(identity.server()).accept(tcp);
-    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, handshake).await else { return };
-    let service = TowerToHyperService::new(router);
+async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, router: axum::Router) {
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(tcp)).await else { return };
+    let client = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).and_then(|der| account(der));
+    let service = TowerToHyperService::new(router.layer(Extension(ClientCertificate(client))));
     let served = auto::Builder::new(TokioExecutor::new())
         .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;

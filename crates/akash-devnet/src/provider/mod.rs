@@ -7,6 +7,7 @@
 
 mod bids;
 mod certificate;
+mod clients;
 mod engine;
 mod gateway;
 mod listen;

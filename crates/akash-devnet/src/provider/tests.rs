@@ -553,6 +553,66 @@ async fn faults() {
     net.client().lease_status(&net.target, LEASE).await.unwrap();
 }
 
+/// A GET over a connection with this client certificate; the status line.
+async fn get_with(net: &Net, client: Option<&Identity>, path: &str, header: &str) -> Option<String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut roots = rustls::RootCertStore::empty();
+    let state = net.table.state();
+    let (_, certificate) = state.certificates_of(&net.provider).next().unwrap();
+    roots.add(certificate_from_pem(&certificate.cert).unwrap().into()).unwrap();
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(crypto)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match client {
+        Some(client) => {
+            let (chain, key) = client.pair();
+            config.with_client_auth_cert(chain, key).unwrap()
+        }
+        None => config.with_no_client_auth(),
+    };
+    let port: u16 = net.target.host_uri.rsplit(':').next().unwrap().parse().unwrap();
+    let tcp = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut stream = connector.connect("localhost".try_into().unwrap(), tcp).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    answer.lines().next().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn client_certificates() {
+    let net = Net::start(StatusStyle::Full).await;
+    let manifest = manifest_text("nginx", &expose(80, 80, "null", ""));
+    net.deploy(&manifest);
+    net.lease(lease::State::Active);
+    net.put(&net.client(), &manifest).await.unwrap();
+    let path = format!("/lease/{DSEQ}/1/1/status");
+    let identity = Identity::new(net.tenant.address()).unwrap();
+    assert_eq!(get_with(&net, None, &path, "").await.unwrap(), "HTTP/1.1 401 Unauthorized");
+    assert_eq!(
+        get_with(&net, Some(&identity), &path, "").await,
+        None,
+        "not on chain: the connection is refused"
+    );
+    let publish = |is: CertificateState| {
+        let certificate = Certificate { state: is.into(), ..identity.on_chain() };
+        net.table
+            .change(|s| drop(s.certificates.insert((net.tenant.address().into(), "1".into()), certificate)));
+    };
+    publish(CertificateState::Valid);
+    assert_eq!(get_with(&net, Some(&identity), &path, "").await.unwrap(), "HTTP/1.1 200 OK");
+    let both = get_with(&net, Some(&identity), &path, "Authorization: Bearer a.b.c\r\n").await.unwrap();
+    assert_eq!(both, "HTTP/1.1 400 Bad Request");
+    let somebody = Identity::new(net.tenant.address()).unwrap();
+    assert_eq!(get_with(&net, Some(&somebody), &path, "").await, None, "another key with the same name");
+    publish(CertificateState::Revoked);
+    assert_eq!(get_with(&net, Some(&identity), &path, "").await, None, "revoked");
+}
+
 async fn wait_until<F: Future<Output = bool>>(done: impl Fn() -> F) {
     for _ in 0..200 {
         if done().await {

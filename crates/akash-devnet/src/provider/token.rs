@@ -29,6 +29,8 @@ pub(super) enum Refusal {
     Claims,
     /// 400: the header is not `Bearer TOKEN`.
     Header,
+    /// 400: a token and a client certificate.
+    Ambiguous,
 }
 
 impl Refusal {
@@ -39,6 +41,7 @@ impl Refusal {
             Self::Invalid => (401, "JWT is invalid"),
             Self::Claims => (400, "JWT has invalid claims"),
             Self::Header => (400, "invalid authorization header"),
+            Self::Ambiguous => (400, "auth: ambiguous authentication method"),
         }
     }
 }
@@ -143,6 +146,12 @@ fn adr36(signer: &str, text: &str) -> String {
 }
 
 impl Claims {
+    /// What a client certificate stands for: everything of this account's.
+    pub(super) fn of_certificate(account: String) -> Self {
+        let leases = Leases { access: "full".to_owned(), ..Leases::default() };
+        Self { iss: account, iat: None, nbf: None, exp: None, version: "v1".to_owned(), leases }
+    }
+
     /// The account that calls.
     pub(super) fn owner(&self) -> &str {
         &self.iss

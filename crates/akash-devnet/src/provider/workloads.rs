@@ -1,7 +1,6 @@
 //! What a provider runs: the manifest of each lease, and since when.
 //!
-//! In memory: a devnet that starts again from a file has lost it, and a lease without manifest is then closed by the
-//! manifest timeout, unless it is sent again.
+//! In memory: a devnet that starts again from a file has lost it, and answers 404 for the lease until it is sent again.
 
 use std::{
     collections::BTreeMap,
