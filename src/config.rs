@@ -33,7 +33,10 @@ pub(crate) struct ProviderConfig {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ReceiptsConfig {
-    #[allow(dead_code, reason = "read once receipts are written to files; until then a value set is refused")]
+    #[allow(
+        dead_code,
+        reason = "read once receipts are written to files; until then a value set is refused"
+    )]
     directory: Value<String>,
 }
 
@@ -117,7 +120,9 @@ pub(crate) fn schema() -> Schema {
 
 /// Refuses what is in the schema but not built yet, and values out of their form.
 pub(crate) fn validate(config: &ProviderConfig, diagnostics: &mut Diagnostics) {
-    for (set, name) in [(!config.receipts.is_null(), "receipts"), (!config.journal_directory.is_null(), "journal_directory")] {
+    for (set, name) in
+        [(!config.receipts.is_null(), "receipts"), (!config.journal_directory.is_null(), "journal_directory")]
+    {
         if set {
             diagnostics.error_at(
                 &Path::root(name),
@@ -168,12 +173,14 @@ impl ProviderConfig {
             text.parse().ok().filter(|index: &u32| *index < 1 << 31)
         });
         let gas_price = resolver.text(self.gas_price, "gas_price", "AKASH_GAS_PRICE");
-        let gas_price =
-            resolver.parsed(gas_price, "a price in uakt, for example `0.025uakt`", |text| text.strip_suffix("uakt")?.parse().ok());
-        let gas_adjustment = resolver.number(self.gas_adjustment, "gas_adjustment", "AKASH_GAS_ADJUSTMENT");
-        let gas_adjustment = resolver.parsed(gas_adjustment, "a number of at least 1, for example 1.5", |text| {
-            text.parse().ok().filter(|factor: &Dec| *factor >= Dec::from(1))
+        let gas_price = resolver.parsed(gas_price, "a price in uakt, for example `0.025uakt`", |text| {
+            text.strip_suffix("uakt")?.parse().ok()
         });
+        let gas_adjustment = resolver.number(self.gas_adjustment, "gas_adjustment", "AKASH_GAS_ADJUSTMENT");
+        let gas_adjustment =
+            resolver.parsed(gas_adjustment, "a number of at least 1, for example 1.5", |text| {
+                text.parse().ok().filter(|factor: &Dec| *factor >= Dec::from(1))
+            });
         let max_fee = resolver.text(self.max_fee, "max_fee", "AKASH_MAX_FEE");
         let max_fee = resolver.parsed(max_fee, "a coin in uakt, for example `50000uakt`", |text| {
             text.parse().ok().filter(|coin: &Coin| coin.denom == "uakt")
@@ -187,7 +194,9 @@ impl ProviderConfig {
             (Value::Known(words), _) => Some(Mnemonic::Words(words, "mnemonic")),
             (_, Value::Known(file)) => Some(Mnemonic::File(file, "mnemonic_file")),
             _ => (env("AKASH_MNEMONIC").map(|words| Mnemonic::Words(words.into(), "AKASH_MNEMONIC")))
-                .or_else(|| env("AKASH_MNEMONIC_FILE").map(|file| Mnemonic::File(file, "AKASH_MNEMONIC_FILE"))),
+                .or_else(|| {
+                    env("AKASH_MNEMONIC_FILE").map(|file| Mnemonic::File(file, "AKASH_MNEMONIC_FILE"))
+                }),
         };
         let failed = resolver.failed;
         let Place { network, endpoints, endpoints_from, chain_id } = place.filter(|_| !failed)?;
@@ -310,9 +319,14 @@ impl Resolver<'_> {
         let chain_id = self.text(config.chain_id.clone(), "chain_id", "AKASH_CHAIN_ID");
         let own = match config.endpoints.known() {
             Some(endpoints) => {
-                let endpoints: Vec<String> = endpoints.iter().filter_map(|item| item.known().cloned()).collect();
+                let endpoints: Vec<String> =
+                    endpoints.iter().filter_map(|item| item.known().cloned()).collect();
                 if endpoints.is_empty() {
-                    self.error("endpoints", "`endpoints` is empty", "Name at least one node, or leave the argument out.");
+                    self.error(
+                        "endpoints",
+                        "`endpoints` is empty",
+                        "Name at least one node, or leave the argument out.",
+                    );
                     return None;
                 }
                 Some((endpoints, "endpoints"))
@@ -366,7 +380,8 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        let chain_id = chain_id.map(|given| given.text).or_else(|| preset.map(|preset| preset.chain_id.to_owned()));
+        let chain_id =
+            chain_id.map(|given| given.text).or_else(|| preset.map(|preset| preset.chain_id.to_owned()));
         Some(Place { network: preset.map(|preset| preset.name), endpoints, endpoints_from, chain_id })
     }
 }
@@ -396,7 +411,8 @@ mod tests {
 
     #[test]
     fn an_argument_beats_its_variable() {
-        let (settings, _) = resolve(network("devnet"), &[("AKASH_NETWORK", "mainnet"), ("AKASH_NODE", "http://x")]);
+        let (settings, _) =
+            resolve(network("devnet"), &[("AKASH_NETWORK", "mainnet"), ("AKASH_NODE", "http://x")]);
         let settings = settings.unwrap();
         assert_eq!(settings.chain_id.as_deref(), Some("devnet-1"));
         assert!(settings.endpoints.iter().all(|endpoint| endpoint.contains("127.0.0.1")));
@@ -404,12 +420,18 @@ mod tests {
 
     #[test]
     fn endpoint_variables_in_their_order() {
-        let variables =
-            [("AKASH_NODE", "http://c"), ("AKASH_GRPC_ENDPOINT", "grpc://a, grpc://b"), ("AKASH_CHAIN_ID", "x-1")];
+        let variables = [
+            ("AKASH_NODE", "http://c"),
+            ("AKASH_GRPC_ENDPOINT", "grpc://a, grpc://b"),
+            ("AKASH_CHAIN_ID", "x-1"),
+        ];
         let (settings, _) = resolve(ProviderConfig::default(), &variables);
         let settings = settings.unwrap();
         assert_eq!(settings.endpoints, ["grpc://a", "grpc://b"]);
-        assert_eq!((settings.endpoints_from, settings.chain_id.as_deref()), ("AKASH_GRPC_ENDPOINT", Some("x-1")));
+        assert_eq!(
+            (settings.endpoints_from, settings.chain_id.as_deref()),
+            ("AKASH_GRPC_ENDPOINT", Some("x-1"))
+        );
     }
 
     #[test]

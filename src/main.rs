@@ -1,9 +1,11 @@
 //! `terraform-provider-akash`: deployments and leases on Akash Network as Terraform and OpenTofu resources.
 //!
-//! Without arguments the program is a plugin that Terraform starts; `version` prints its version.
+//! Without arguments the program is a plugin that Terraform starts; a person gets `version` and `sdl`.
 
+mod command;
 mod config;
 mod data_sources;
+mod functions;
 mod lifecycle;
 mod provider;
 mod receipts;
@@ -11,22 +13,18 @@ mod resources;
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("version" | "--version" | "-V") => version(),
-        _ => {
-            let options = tfplugin::ServeOptions {
-                source: "vaultmesh/akash".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
-            };
-            tfplugin::serve(provider::AkashProvider::default(), options).await
-        }
+fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|first| command::is_for(&first)) {
+        return command::run();
     }
+    plugin()
 }
 
-#[allow(clippy::print_stdout, reason = "what the user asked for")]
-fn version() -> ExitCode {
-    println!("terraform-provider-akash {}", env!("CARGO_PKG_VERSION"));
-    ExitCode::SUCCESS
+#[tokio::main]
+async fn plugin() -> ExitCode {
+    let options = tfplugin::ServeOptions {
+        source: "vaultmesh/akash".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    tfplugin::serve(provider::AkashProvider::default(), options).await
 }

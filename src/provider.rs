@@ -7,13 +7,14 @@ use akash_chain::{Chain, ChainConfig, Endpoint, GasPrice, QueryError, Wallet};
 use akash_gateway::{ChainTrust, GatewayClient, SignError, TokenSigner, TrustError};
 use secrecy::SecretString;
 use tfplugin::{
-    ClientInfo, Context, Diagnostics, DynDataSource, DynResource, Path, Provider, Schema, async_trait, data_source,
-    resource,
+    ClientInfo, Context, Diagnostics, DynDataSource, DynResource, Function, Path, Provider, Schema,
+    async_trait, data_source, resource,
 };
 
 use crate::config::{self, Mnemonic, ProviderConfig, Settings};
-use crate::lifecycle::providers::Providers;
 use crate::data_sources::bids::BidsDataSource;
+use crate::functions;
+use crate::lifecycle::providers::Providers;
 use crate::resources::{deployment::DeploymentResource, lease::LeaseResource};
 
 /// What every resource and data source works with, once the provider is configured.
@@ -38,7 +39,10 @@ pub(crate) struct Clients {
 
 impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clients").field("chain_id", &self.chain_id).field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("Clients")
+            .field("chain_id", &self.chain_id)
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,6 +168,10 @@ impl Provider for AkashProvider {
 
     fn data_sources(&self) -> Vec<Box<dyn DynDataSource>> {
         vec![data_source(BidsDataSource::new(self.shared.clone()))]
+    }
+
+    fn functions(&self) -> Vec<Box<dyn Function>> {
+        functions::all()
     }
 }
 

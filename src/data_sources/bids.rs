@@ -91,7 +91,10 @@ fn schema() -> Schema {
             ("created_height", computed().description("The block of the bid.")),
             ("attributes", Attribute::map(Type::String).computed().description("The provider's attributes.")),
             ("host", computed().description("Host name of the provider's gateway.")),
-            ("passed_over", computed().description("Why `select` would pass the bid over; null if it is acceptable.")),
+            (
+                "passed_over",
+                computed().description("Why `select` would pass the bid over; null if it is acceptable."),
+            ),
         ])
         .computed()
         .description(text)
@@ -130,9 +133,10 @@ impl DataSource for BidsDataSource {
     async fn read(&self, cx: &Context, config: Bids, diagnostics: &mut Diagnostics) -> Option<Bids> {
         let clients = self.shared.clients(diagnostics)?;
         let at = Path::root("deployment");
-        let id = DeploymentRef::parse(config.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
-            .map_err(|error| diagnostics.error_at(&at, "Not the id of a deployment", format!("{error}.")))
-            .ok()?;
+        let id =
+            DeploymentRef::parse(config.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
+                .map_err(|error| diagnostics.error_at(&at, "Not the id of a deployment", format!("{error}.")))
+                .ok()?;
         match answer(&clients, cx, config, &id, diagnostics).await {
             Ok(bids) => bids,
             Err(error) => {
@@ -151,7 +155,8 @@ async fn find_group(
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<u32>, QueryError> {
     let Some(found) = clients.chain.deployment(&id.owner, id.dseq).await? else {
-        diagnostics.warning(format!("Deployment {} is not on the chain", id.dseq), "There are no bids on it.");
+        diagnostics
+            .warning(format!("Deployment {} is not on the chain", id.dseq), "There are no bids on it.");
         return Ok(None);
     };
     let groups: Vec<(String, u32)> = found
@@ -161,11 +166,17 @@ async fn find_group(
         .collect();
     let found = match (name, groups.as_slice()) {
         (None, [(_, gseq)]) => Some(*gseq),
-        (name, groups) => groups.iter().find(|(group, _)| Some(group.as_str()) == name).map(|(_, gseq)| *gseq),
+        (name, groups) => {
+            groups.iter().find(|(group, _)| Some(group.as_str()) == name).map(|(_, gseq)| *gseq)
+        }
     };
     if found.is_none() {
         let names = groups.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        diagnostics.error_at(&Path::root("group"), "No such group", format!("Set `group` to one of {names}."));
+        diagnostics.error_at(
+            &Path::root("group"),
+            "No such group",
+            format!("Set `group` to one of {names}."),
+        );
     }
     Ok(found)
 }
@@ -184,7 +195,10 @@ async fn answer(
         return Ok((!diagnostics.has_errors()).then_some(config));
     };
     let orders = clients.chain.orders(&id.owner, id.dseq, Some(gseq)).await?;
-    let newest = orders.into_iter().filter_map(|order| Some((order.id.as_ref()?.oseq, order))).max_by_key(|(oseq, _)| *oseq);
+    let newest = orders
+        .into_iter()
+        .filter_map(|order| Some((order.id.as_ref()?.oseq, order)))
+        .max_by_key(|(oseq, _)| *oseq);
     let Some((oseq, order)) = newest else { return Ok(Some(config)) };
     let state = order::State::try_from(order.state).unwrap_or(order::State::Invalid);
     let offers = collect(clients, cx, id, gseq, oseq, (&order, state), &config).await?;
@@ -219,7 +233,8 @@ async fn collect(
         let rows = clients.chain.bids(&id.owner, id.dseq, gseq, oseq).await?;
         let mut offers: Vec<Offer> = rows.into_iter().filter_map(|row| Offer::read(row.bid?)).collect();
         offers.sort_by(|a, b| a.price.cmp(&b.price).then_with(|| a.provider.cmp(&b.provider)));
-        let waits = state == order::State::Open && !offers.iter().any(|offer| offer.state == bid::State::Open);
+        let waits =
+            state == order::State::Open && !offers.iter().any(|offer| offer.state == bid::State::Open);
         if !waits || wait.is_zero() {
             return Ok(offers);
         }

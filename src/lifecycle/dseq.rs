@@ -37,7 +37,9 @@ mod tests {
         let first = named("akash1owner", "web", 0);
         assert_eq!(first, named("akash1owner", "web", 0));
         assert!(first > 0 && first < 1 << 53);
-        for other in [named("akash1owner", "web", 1), named("akash1owner", "we", 0), named("akash1ownerw", "eb", 0)] {
+        for other in
+            [named("akash1owner", "web", 1), named("akash1owner", "we", 0), named("akash1ownerw", "eb", 0)]
+        {
             assert_ne!(first, other);
         }
     }

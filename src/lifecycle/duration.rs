@@ -7,7 +7,9 @@ use tfplugin::{Attribute, Dynamic, Value};
 
 /// Reads a duration: a whole number above 0 and a unit (`s`, `m`, `h`, `d`). The error says what the form is.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let form = || format!("`{text}` is not a duration: a whole number and a unit, such as `90s`, `5m`, `72h` or `14d`");
+    let form = || {
+        format!("`{text}` is not a duration: a whole number and a unit, such as `90s`, `5m`, `72h` or `14d`")
+    };
     let seconds = match text.char_indices().last() {
         Some((_, 's')) => 1,
         Some((_, 'm')) => 60,
@@ -52,10 +54,9 @@ impl Timeouts {
     /// The schema of the attribute.
     pub(crate) fn attribute() -> Attribute {
         let one = |what: &str, default: &str| {
-            Attribute::string()
-                .optional()
-                .validate(check)
-                .description(format!("How long a {what} may take, for example `90s` or `1h`. Default `{default}`."))
+            Attribute::string().optional().validate(check).description(format!(
+                "How long a {what} may take, for example `90s` or `1h`. Default `{default}`."
+            ))
         };
         Attribute::object([
             ("create", one("create", "20m")),
@@ -68,17 +69,23 @@ impl Timeouts {
 
     /// The limit of a create, by default 20 minutes.
     pub(crate) fn create(timeouts: &Value<Self>) -> Duration {
-        timeouts.known().map_or(Duration::from_secs(20 * 60), |set| or(&set.create, Duration::from_secs(20 * 60)))
+        timeouts
+            .known()
+            .map_or(Duration::from_secs(20 * 60), |set| or(&set.create, Duration::from_secs(20 * 60)))
     }
 
     /// The limit of an update, by default 20 minutes.
     pub(crate) fn update(timeouts: &Value<Self>) -> Duration {
-        timeouts.known().map_or(Duration::from_secs(20 * 60), |set| or(&set.update, Duration::from_secs(20 * 60)))
+        timeouts
+            .known()
+            .map_or(Duration::from_secs(20 * 60), |set| or(&set.update, Duration::from_secs(20 * 60)))
     }
 
     /// The limit of a delete, by default 10 minutes.
     pub(crate) fn delete(timeouts: &Value<Self>) -> Duration {
-        timeouts.known().map_or(Duration::from_secs(10 * 60), |set| or(&set.delete, Duration::from_secs(10 * 60)))
+        timeouts
+            .known()
+            .map_or(Duration::from_secs(10 * 60), |set| or(&set.delete, Duration::from_secs(10 * 60)))
     }
 }
 
@@ -91,7 +98,21 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("5m", 300), ("72h", 259_200), ("14d", 1_209_600)] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)));
         }
-        for text in ["", "s", "5", "0s", "-5m", "1.5h", "5 m", "+5m", "5M", "1w", "99999999999999999999d", "5m30s", "ü"] {
+        for text in [
+            "",
+            "s",
+            "5",
+            "0s",
+            "-5m",
+            "1.5h",
+            "5 m",
+            "+5m",
+            "5M",
+            "1w",
+            "99999999999999999999d",
+            "5m30s",
+            "ü",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

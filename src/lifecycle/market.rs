@@ -84,7 +84,8 @@ pub(crate) fn list(bids: &[PassedOver]) -> String {
     if bids.is_empty() {
         return "Nobody bid.".into();
     }
-    let lines = bids.iter().map(|bid| format!("- {} at {} uact per block: {}", bid.provider, bid.price, bid.why));
+    let lines =
+        bids.iter().map(|bid| format!("- {} at {} uact per block: {}", bid.provider, bid.price, bid.why));
     format!("The bids:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
@@ -94,7 +95,10 @@ fn group_id(group: &GroupRef) -> GroupId {
 }
 
 /// The group's lease that runs, if one does: active, or about to be reclaimed.
-pub(crate) async fn running_lease(clients: &Clients, group: &GroupRef) -> Result<Option<QueryLeaseResponse>, QueryError> {
+pub(crate) async fn running_lease(
+    clients: &Clients,
+    group: &GroupRef,
+) -> Result<Option<QueryLeaseResponse>, QueryError> {
     let GroupRef { deployment, gseq } = group;
     let leases = clients.chain.leases(&deployment.owner, deployment.dseq, Some(*gseq)).await?;
     Ok(leases.into_iter().find(|row| row.lease.as_ref().is_some_and(|lease| runs(lease.state))))
@@ -106,11 +110,17 @@ pub(crate) fn runs(state: i32) -> bool {
 }
 
 /// Pauses the group: closes its order, bids and lease. Paused or over already is success. `None` where nothing was sent.
-pub(crate) async fn pause(clients: &Clients, group: &GroupRef, limit: &Limit) -> Result<Option<Outcome>, SubmitError> {
+pub(crate) async fn pause(
+    clients: &Clients,
+    group: &GroupRef,
+    limit: &Limit,
+) -> Result<Option<Outcome>, SubmitError> {
     match send::send(clients, MsgPauseGroup { id: Some(group_id(group)) }, limit).await {
         Ok(outcome) => Ok(Some(outcome)),
         Err(error) => match send::refusal(&error) {
-            Some(Kind::GroupPaused | Kind::GroupClosed | Kind::DeploymentClosed | Kind::GroupNotFound) => Ok(None),
+            Some(Kind::GroupPaused | Kind::GroupClosed | Kind::DeploymentClosed | Kind::GroupNotFound) => {
+                Ok(None)
+            }
             _ => Err(error),
         },
     }
@@ -143,7 +153,8 @@ pub(crate) async fn take(
         let bids = open_bids(clients, group, oseq).await?;
         collected.look(clients, &bids, patience.settle).await?;
         if collected.settled() {
-            let best = ranked(policy, &bids, |bid| (bid.provider(), bid.price)).first().map(|bid| (*bid).clone());
+            let best =
+                ranked(policy, &bids, |bid| (bid.provider(), bid.price)).first().map(|bid| (*bid).clone());
             if let Some(bid) = best
                 && let Some(taken) = lease(clients, bid, policy, limit).await?
             {
@@ -156,7 +167,8 @@ pub(crate) async fn take(
         let order = find_order(&orders, oseq);
         if order.is_none_or(|order| order.state != i32::from(order::State::Open)) {
             return Err(NoLease::Group(
-                "its order was closed or leased by somebody else while bids were collected; apply again".into(),
+                "its order was closed or leased by somebody else while bids were collected; apply again"
+                    .into(),
             ));
         }
         if Instant::now() >= until {
@@ -190,7 +202,8 @@ impl OpenBid {
 async fn open_bids(clients: &Clients, group: &GroupRef, oseq: u32) -> Result<Vec<OpenBid>, QueryError> {
     let GroupRef { deployment, gseq } = group;
     let bids = clients.chain.bids(&deployment.owner, deployment.dseq, *gseq, oseq).await?;
-    let open = bids.into_iter().filter_map(|row| row.bid).filter(|bid| bid.state == i32::from(bid::State::Open));
+    let open =
+        bids.into_iter().filter_map(|row| row.bid).filter(|bid| bid.state == i32::from(bid::State::Open));
     Ok(open.filter_map(OpenBid::read).collect())
 }
 
@@ -204,7 +217,12 @@ struct Collected {
 
 impl Collected {
     /// Bids are collected for a while after the first, so that the cheapest is not only the fastest.
-    async fn look(&mut self, clients: &Clients, bids: &[OpenBid], settle: Option<Duration>) -> Result<(), QueryError> {
+    async fn look(
+        &mut self,
+        clients: &Clients,
+        bids: &[OpenBid],
+        settle: Option<Duration>,
+    ) -> Result<(), QueryError> {
         if bids.is_empty() || self.settled {
             return Ok(());
         }
@@ -226,7 +244,9 @@ impl Collected {
 
     fn remember(&mut self, bids: &[OpenBid], policy: &Policy) {
         for bid in bids {
-            let why = policy.objection(bid.provider(), bid.price).unwrap_or_else(|| "bids were still being collected".into());
+            let why = policy
+                .objection(bid.provider(), bid.price)
+                .unwrap_or_else(|| "bids were still being collected".into());
             self.passed_over.retain(|seen| seen.provider != bid.provider());
             self.passed_over.push(PassedOver { provider: bid.provider().to_owned(), price: bid.price, why });
         }
@@ -278,7 +298,9 @@ async fn open_order(clients: &Clients, group: &GroupRef, limit: &Limit) -> Resul
             match newest_open(&orders) {
                 Some((oseq, order)) if !is_dead(clients, group, oseq, order).await? => return Ok(oseq),
                 _ => {
-                    pause(clients, group, limit).await.map_err(|error| NoLease::Submit(Box::new(error), None))?;
+                    pause(clients, group, limit)
+                        .await
+                        .map_err(|error| NoLease::Submit(Box::new(error), None))?;
                     start(clients, group, limit).await?;
                 }
             }
@@ -291,9 +313,9 @@ async fn open_order(clients: &Clients, group: &GroupRef, limit: &Limit) -> Resul
         }
     }
     let orders = clients.chain.orders(&deployment.owner, deployment.dseq, Some(*gseq)).await?;
-    newest_open(&orders)
-        .map(|(oseq, _)| oseq)
-        .ok_or_else(|| NoLease::Group("it was started, but the chain shows no open order of it; apply again".into()))
+    newest_open(&orders).map(|(oseq, _)| oseq).ok_or_else(|| {
+        NoLease::Group("it was started, but the chain shows no open order of it; apply again".into())
+    })
 }
 
 fn state(found: &Group) -> group::State {

@@ -18,6 +18,8 @@ pub(crate) fn not_built(at: &Path, diagnostics: &mut Diagnostics) {
     diagnostics.error_at(
         at,
         format!("`{at}` is not built yet"),
-        format!("This version of the provider does not act on `{at}` yet and will not pretend to. Remove it."),
+        format!(
+            "This version of the provider does not act on `{at}` yet and will not pretend to. Remove it."
+        ),
     );
 }

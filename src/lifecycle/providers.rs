@@ -19,11 +19,8 @@ impl Providers {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             known.entry(address.to_owned()).or_default().clone()
         };
-        let found = cell
-            .get_or_try_init(|| async {
-                chain.provider(address).await.map_err(Some)?.ok_or(None)
-            })
-            .await;
+        let found =
+            cell.get_or_try_init(|| async { chain.provider(address).await.map_err(Some)?.ok_or(None) }).await;
         match found {
             Ok(provider) => Ok(Some(provider.clone())),
             Err(None) => Ok(None),

@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn lists_and_order() {
-        let list = |items: &[&str]| Value::Known(items.iter().map(|item| Value::from(*item)).collect::<Vec<_>>());
+        let list =
+            |items: &[&str]| Value::Known(items.iter().map(|item| Value::from(*item)).collect::<Vec<_>>());
         let select = Select { allow: list(&["a", "b", "c"]), deny: list(&["c"]), ..Select::default() };
         let mut policy = Policy::new(Some(&select), None);
         let bids = [("d", dec("1")), ("c", dec("2")), ("b", dec("3")), ("a", dec("3"))];

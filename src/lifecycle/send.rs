@@ -7,11 +7,17 @@ use super::limit::Limit;
 use crate::provider::Clients;
 
 /// Sends a message and waits for its block. Bounded by `limit`.
-pub(crate) async fn send(clients: &Clients, message: impl Into<Msg>, limit: &Limit) -> Result<Outcome, SubmitError> {
-    clients.chain.submit(message.into(), limit.token(), &|pending| {
-        tracing::info!(tx_hash = pending.tx_hash, "sending a transaction");
-    })
-    .await
+pub(crate) async fn send(
+    clients: &Clients,
+    message: impl Into<Msg>,
+    limit: &Limit,
+) -> Result<Outcome, SubmitError> {
+    clients
+        .chain
+        .submit(message.into(), limit.token(), &|pending| {
+            tracing::info!(tx_hash = pending.tx_hash, "sending a transaction");
+        })
+        .await
 }
 
 /// The kind of the chain's refusal, if the chain refused.
@@ -42,6 +48,7 @@ pub(crate) fn tell(what: &str, error: &SubmitError, limit: &Limit, diagnostics: 
     };
     let detail = error.to_string();
     let mut sentence = detail.chars();
-    let detail = sentence.next().map_or_else(String::new, |first| first.to_uppercase().chain(sentence).collect());
+    let detail =
+        sentence.next().map_or_else(String::new, |first| first.to_uppercase().chain(sentence).collect());
     diagnostics.error(summary, if detail.ends_with('.') { detail } else { format!("{detail}.") });
 }

@@ -90,7 +90,11 @@ impl Receipt {
     pub(crate) fn seal(self, answer: Answer) -> String {
         let Target { owner, dseq, gseq, oseq, provider } = self.target;
         let mut target = object(json!({ "owner": owner, "dseq": dseq.to_string() }));
-        let optional = [("gseq", gseq.map(Value::from)), ("oseq", oseq.map(Value::from)), ("provider", provider.map(Value::from))];
+        let optional = [
+            ("gseq", gseq.map(Value::from)),
+            ("oseq", oseq.map(Value::from)),
+            ("provider", provider.map(Value::from)),
+        ];
         target.extend(optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
         let timestamp = answer.at.format(&Rfc3339).unwrap_or_default();
         let mut receipt = object(json!({
@@ -145,7 +149,13 @@ mod tests {
             network: Some("devnet".into()),
             chain_id: "devnet-1".into(),
             action: "lease.manifest",
-            target: Target { owner: "akash1x".into(), dseq: 42, gseq: Some(1), oseq: Some(1), provider: None },
+            target: Target {
+                owner: "akash1x".into(),
+                dseq: 42,
+                gseq: Some(1),
+                oseq: Some(1),
+                provider: None,
+            },
             request: json!({ "manifest_hash": "sha256:00" }),
             reason: Some("why \u{7f} not".into()),
         };

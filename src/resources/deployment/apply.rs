@@ -2,10 +2,10 @@
 
 use akash_chain::{Fate, Kind, OpenReason, Outcome, SubmitError};
 use akash_proto::akash::base::deposit::v1::{Deposit, Source};
+use akash_proto::akash::deployment::v1::{DeploymentId, DeploymentReclamation};
 use akash_proto::akash::deployment::v1beta4::{
     MsgCloseDeployment, MsgCreateDeployment, MsgUpdateDeployment, QueryDeploymentResponse,
 };
-use akash_proto::akash::deployment::v1::{DeploymentId, DeploymentReclamation};
 use akash_proto::akash::escrow::{id::v1 as escrow_id, v1::MsgAccountDeposit};
 use akash_proto::{Coin, Dec, Duration};
 use akash_sdl::Sdl;
@@ -22,7 +22,13 @@ use crate::receipts::{self, Answer, Receipt, Target};
 const GENERATIONS: u32 = 10_000;
 
 /// A receipt of this deployment.
-fn receipt(clients: &Clients, id: &DeploymentRef, action: &'static str, request: serde_json::Value, reason: &Value<String>) -> Receipt {
+fn receipt(
+    clients: &Clients,
+    id: &DeploymentRef,
+    action: &'static str,
+    request: serde_json::Value,
+    reason: &Value<String>,
+) -> Receipt {
     Receipt {
         network: clients.network.map(str::to_owned),
         chain_id: clients.chain_id.clone(),
@@ -45,7 +51,8 @@ fn resources(sdl: &Sdl) -> serde_json::Value {
         }
     }
     let [cpu, memory, storage, gpu] = total;
-    let cpu = Dec::from_scaled(i128::try_from(cpu).unwrap_or(i128::MAX).saturating_mul(1_000_000_000_000_000));
+    let cpu =
+        Dec::from_scaled(i128::try_from(cpu).unwrap_or(i128::MAX).saturating_mul(1_000_000_000_000_000));
     json!({ "cpu": cpu.to_string(), "memory": binary(memory), "storage": binary(storage), "gpu": u64::try_from(gpu).unwrap_or(u64::MAX) })
 }
 
@@ -68,7 +75,11 @@ fn deposit(clients: &Clients, amount: u128) -> Deposit {
 }
 
 /// The deposit of a new deployment: the argument, else the chain's minimum.
-async fn first_deposit(clients: &Clients, planned: &Deployment, diagnostics: &mut Diagnostics) -> Option<u128> {
+async fn first_deposit(
+    clients: &Clients,
+    planned: &Deployment,
+    diagnostics: &mut Diagnostics,
+) -> Option<u128> {
     if let Some(coin) = planned.deposit.as_deref().and_then(|text| text.parse::<Coin>().ok()) {
         return Some(coin.amount);
     }
@@ -86,7 +97,8 @@ async fn first_deposit(clients: &Clients, planned: &Deployment, diagnostics: &mu
             amount
         }
         Err(error) => {
-            diagnostics.error("The chain's minimum deposit can't be read", format!("{error}. Nothing was sent."));
+            diagnostics
+                .error("The chain's minimum deposit can't be read", format!("{error}. Nothing was sent."));
             None
         }
     }
@@ -112,11 +124,17 @@ async fn choose_dseq(
             Ok(None) => return Some(number),
             Ok(Some(found)) if read::closed(&found).is_some() => {}
             Ok(Some(found)) => {
-                taken(name, &DeploymentRef { owner: owner.to_owned(), dseq: number }, Some(&found), diagnostics);
+                taken(
+                    name,
+                    &DeploymentRef { owner: owner.to_owned(), dseq: number },
+                    Some(&found),
+                    diagnostics,
+                );
                 return None;
             }
             Err(error) => {
-                diagnostics.error("The chain can't be asked for the name", format!("{error}. Nothing was sent."));
+                diagnostics
+                    .error("The chain can't be asked for the name", format!("{error}. Nothing was sent."));
                 return None;
             }
         }
@@ -130,7 +148,12 @@ async fn choose_dseq(
 }
 
 /// The error of a name that an active deployment has.
-fn taken(name: &str, id: &DeploymentRef, found: Option<&QueryDeploymentResponse>, diagnostics: &mut Diagnostics) {
+fn taken(
+    name: &str,
+    id: &DeploymentRef,
+    found: Option<&QueryDeploymentResponse>,
+    diagnostics: &mut Diagnostics,
+) {
     let height = found.and_then(|found| found.deployment.as_ref()).map(|deployment| deployment.created_at);
     let since = height.map_or_else(String::new, |height| format!(", created in block {height}"));
     diagnostics.error_at(
@@ -170,7 +193,10 @@ pub(super) async fn create(
         hash: sdl.hash().to_vec(),
         deposit: Some(deposit(clients, amount)),
         reclamation: sdl.reclamation.map(|window| DeploymentReclamation {
-            min_window: Some(Duration { seconds: i64::try_from(window.as_secs()).unwrap_or(i64::MAX), nanos: 0 }),
+            min_window: Some(Duration {
+                seconds: i64::try_from(window.as_secs()).unwrap_or(i64::MAX),
+                nanos: 0,
+            }),
         }),
     };
     let sent = send::send(clients, message, &limit).await;
@@ -200,7 +226,9 @@ pub(super) async fn create(
             Some(Saved { state, private })
         }
         Err(error) => {
-            if let (Some(Kind::DeploymentExists), Some(name)) = (send::refusal(&error), config.name.as_deref()) {
+            if let (Some(Kind::DeploymentExists), Some(name)) =
+                (send::refusal(&error), config.name.as_deref())
+            {
                 taken(name, &id, None, diagnostics);
                 return None;
             }
@@ -214,7 +242,9 @@ pub(super) async fn create(
                     format!("Deployment {dseq} is pending"),
                     format!("{error}. It is recorded in state, so nothing is lost either way."),
                 ),
-                OpenReason::EndpointsLost => send::tell("Creating the deployment", &error, &limit, diagnostics),
+                OpenReason::EndpointsLost => {
+                    send::tell("Creating the deployment", &error, &limit, diagnostics)
+                }
             }
             private.pending = Some(pending.clone());
             state.state = "pending".into();
@@ -240,7 +270,8 @@ pub(super) async fn update(
     state.receipts = Value::Known(prior.receipts.clone().unwrap_or_default());
     state.deposited = prior.deposited.clone();
     let mut undone = state.clone();
-    (undone.sdl, undone.manifest, undone.hash) = (prior.sdl.clone(), prior.manifest.clone(), prior.hash.clone());
+    (undone.sdl, undone.manifest, undone.hash) =
+        (prior.sdl.clone(), prior.manifest.clone(), prior.hash.clone());
     undone.deposit = prior.deposit.clone();
 
     let Some(sdl) = plan::compiled(config.sdl.as_deref().unwrap_or_default(), diagnostics) else {
@@ -255,7 +286,8 @@ pub(super) async fn update(
     let Some((id, found)) = look_again(clients, &prior, &sdl, diagnostics).await else {
         return Saved { state: undone, private };
     };
-    let wrote = Update::<DeploymentResource> { prior, config, planned: state.clone(), private: private.clone() };
+    let wrote =
+        Update::<DeploymentResource> { prior, config, planned: state.clone(), private: private.clone() };
     match send_hash(clients, &wrote, &id, &found, &sdl, &limit).await {
         Ok(Some(receipt)) => state.receipts = keep(&state.receipts, receipt),
         Ok(None) => {}
@@ -294,7 +326,9 @@ async fn look_again(
     sdl: &Sdl,
     diagnostics: &mut Diagnostics,
 ) -> Option<(DeploymentRef, QueryDeploymentResponse)> {
-    if !same_chain(clients, &prior.chain_id, diagnostics) || !same_owner(clients, prior.owner.as_deref(), diagnostics) {
+    if !same_chain(clients, &prior.chain_id, diagnostics)
+        || !same_owner(clients, prior.owner.as_deref(), diagnostics)
+    {
         return None;
     }
     let id = DeploymentRef::parse(prior.id.as_deref().unwrap_or_default(), None)
@@ -303,11 +337,17 @@ async fn look_again(
     let found = match clients.chain.deployment(&id.owner, id.dseq).await {
         Ok(Some(found)) => found,
         Ok(None) => {
-            diagnostics.error(format!("Deployment {} is gone", id.dseq), "The chain does not have it any more. Plan again.");
+            diagnostics.error(
+                format!("Deployment {} is gone", id.dseq),
+                "The chain does not have it any more. Plan again.",
+            );
             return None;
         }
         Err(error) => {
-            diagnostics.error(format!("Deployment {} can't be read", id.dseq), format!("{error}. Nothing was sent."));
+            diagnostics.error(
+                format!("Deployment {} can't be read", id.dseq),
+                format!("{error}. Nothing was sent."),
+            );
             return None;
         }
     };
@@ -348,7 +388,8 @@ async fn send_hash(
         MsgUpdateDeployment { id: Some(DeploymentId { owner: id.owner.clone(), dseq: id.dseq }), hash };
     match send::send(clients, message, limit).await {
         Ok(outcome) => {
-            let request = json!({ "sdl_hash": format!("sha256:{}", sdl.hash_hex()), "resources": resources(sdl) });
+            let request =
+                json!({ "sdl_hash": format!("sha256:{}", sdl.hash_hex()), "resources": resources(sdl) });
             let receipt = receipt(clients, id, "deployment.update", request, &wrote.config.reason);
             Ok(Some(receipt.seal(Answer::transaction(&outcome, "active"))))
         }
@@ -392,7 +433,9 @@ pub(super) async fn delete(
 ) {
     let Delete { prior, private } = delete;
     let limit = Limit::start(cx.cancel(), Timeouts::delete(&prior.timeouts));
-    if !same_chain(clients, &prior.chain_id, diagnostics) || !same_owner(clients, prior.owner.as_deref(), diagnostics) {
+    if !same_chain(clients, &prior.chain_id, diagnostics)
+        || !same_owner(clients, prior.owner.as_deref(), diagnostics)
+    {
         return;
     }
     let id = match DeploymentRef::parse(prior.id.as_deref().unwrap_or_default(), None) {
@@ -405,14 +448,19 @@ pub(super) async fn delete(
     match clients.chain.deployment(&id.owner, id.dseq).await {
         Ok(Some(found)) if read::closed(&found).is_none() => {}
         Ok(_) => return,
-        Err(error) => return diagnostics.error(format!("Deployment {} can't be read", id.dseq), error.to_string()),
+        Err(error) => {
+            return diagnostics.error(format!("Deployment {} can't be read", id.dseq), error.to_string());
+        }
     }
     let message = MsgCloseDeployment { id: Some(DeploymentId { owner: id.owner.clone(), dseq: id.dseq }) };
     match send::send(clients, message, &limit).await {
         Ok(outcome) => {
             let request = json!({});
             let receipt = receipt(clients, &id, "deployment.close", request, &prior.reason);
-            tracing::info!(receipt = receipt.seal(Answer::transaction(&outcome, "closed")), "deployment closed");
+            tracing::info!(
+                receipt = receipt.seal(Answer::transaction(&outcome, "closed")),
+                "deployment closed"
+            );
             if let Some(refund) = refund(&outcome, &id.owner) {
                 diagnostics.warning(
                     format!("Deployment {} is closed, {refund} uact came back", id.dseq),
@@ -420,14 +468,20 @@ pub(super) async fn delete(
                 );
             }
         }
-        Err(error) if matches!(send::refusal(&error), Some(Kind::DeploymentClosed | Kind::DeploymentNotFound)) => {}
+        Err(error)
+            if matches!(send::refusal(&error), Some(Kind::DeploymentClosed | Kind::DeploymentNotFound)) => {}
         Err(error) => send::tell("Closing the deployment", &error, &limit, diagnostics),
     }
 }
 
 /// Before a pending create is destroyed its fate must be known, or a deployment could come to life that nobody has in
 /// state. Whether to go on.
-async fn settle(clients: &Clients, private: &Private, id: &DeploymentRef, diagnostics: &mut Diagnostics) -> bool {
+async fn settle(
+    clients: &Clients,
+    private: &Private,
+    id: &DeploymentRef,
+    diagnostics: &mut Diagnostics,
+) -> bool {
     let Some(pending) = &private.pending else { return true };
     match clients.chain.fate(pending).await {
         Ok(Fate::Included(_)) => true,
@@ -452,14 +506,19 @@ async fn settle(clients: &Clients, private: &Private, id: &DeploymentRef, diagno
 
 /// What the owner got back in uact, by the events of the closing message; `None` where the events are not known.
 fn refund(outcome: &Outcome, owner: &str) -> Option<u128> {
-    let received = outcome.events.iter().filter(|event| event.r#type == "coin_received").filter_map(|event| {
-        let value = |key: &str| event.attributes.iter().find(|one| one.key == key).map(|one| one.value.as_str());
-        if value("receiver")? != owner {
-            return None;
-        }
-        let coins = value("amount")?.split(',').filter_map(|coin| coin.parse::<Coin>().ok());
-        coins.filter(|coin| coin.denom == "uact").map(|coin| coin.amount).reduce(|sum, amount| sum + amount)
-    });
+    let received =
+        outcome.events.iter().filter(|event| event.r#type == "coin_received").filter_map(|event| {
+            let value =
+                |key: &str| event.attributes.iter().find(|one| one.key == key).map(|one| one.value.as_str());
+            if value("receiver")? != owner {
+                return None;
+            }
+            let coins = value("amount")?.split(',').filter_map(|coin| coin.parse::<Coin>().ok());
+            coins
+                .filter(|coin| coin.denom == "uact")
+                .map(|coin| coin.amount)
+                .reduce(|sum, amount| sum + amount)
+        });
     received.reduce(|sum, amount| sum + amount)
 }
 
@@ -469,7 +528,9 @@ mod tests {
 
     #[test]
     fn sizes_in_exact_units() {
-        for (bytes, text) in [(0, "0"), (1 << 30, "1Gi"), (512 << 20, "512Mi"), (1536 << 20, "1536Mi"), (1000, "1000")] {
+        for (bytes, text) in
+            [(0, "0"), (1 << 30, "1Gi"), (512 << 20, "512Mi"), (1536 << 20, "1536Mi"), (1000, "1000")]
+        {
             assert_eq!(binary(bytes), text);
         }
     }

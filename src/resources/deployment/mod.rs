@@ -6,8 +6,8 @@ mod plan;
 mod read;
 
 use tfplugin::{
-    Context, Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Resource, Saved, Schema,
-    Update, Value, async_trait,
+    Context, Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Resource,
+    Saved, Schema, Update, Value, async_trait,
 };
 
 use crate::lifecycle::ids::{DeploymentIdentity, DeploymentRef};
@@ -30,7 +30,9 @@ impl DeploymentResource {
 
 /// Refuses to touch a resource of another chain: its absence here would mean nothing.
 pub(crate) fn same_chain(clients: &Clients, chain_id: &Value<String>, diagnostics: &mut Diagnostics) -> bool {
-    let Some(recorded) = chain_id.as_deref().filter(|recorded| *recorded != clients.chain_id) else { return true };
+    let Some(recorded) = chain_id.as_deref().filter(|recorded| *recorded != clients.chain_id) else {
+        return true;
+    };
     diagnostics.error(
         "The resource is on another chain",
         format!(
@@ -50,7 +52,9 @@ pub(crate) fn same_owner(clients: &Clients, owner: Option<&str>, diagnostics: &m
     }
     diagnostics.error(
         "The resource belongs to another wallet",
-        format!("Its owner is {owner}, the configured wallet is {wallet}, which can read it but not change it."),
+        format!(
+            "Its owner is {owner}, the configured wallet is {wallet}, which can read it but not change it."
+        ),
     );
     false
 }
@@ -119,7 +123,12 @@ impl Resource for DeploymentResource {
         apply::create(&clients, cx, create, diagnostics).await
     }
 
-    async fn read(&self, _: &Context, read: Read<Self>, diagnostics: &mut Diagnostics) -> Option<Saved<Self>> {
+    async fn read(
+        &self,
+        _: &Context,
+        read: Read<Self>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Saved<Self>> {
         if self.shared.is_unknown() {
             return Some(Saved { state: read.state, private: read.private });
         }
@@ -150,9 +159,11 @@ impl Resource for DeploymentResource {
         let wallet = clients.owner.as_deref();
         let id = match &import {
             Import::Id(id) => DeploymentRef::parse(id, wallet),
-            Import::Identity(identity) => {
-                DeploymentRef::of(identity.owner.as_deref(), identity.dseq.as_deref().unwrap_or_default(), wallet)
-            }
+            Import::Identity(identity) => DeploymentRef::of(
+                identity.owner.as_deref(),
+                identity.dseq.as_deref().unwrap_or_default(),
+                wallet,
+            ),
         };
         match id {
             Ok(id) => Some(Saved { state: imported(&id, &clients), private: Private::default() }),

@@ -104,7 +104,8 @@ impl Deployment {
     pub(crate) fn set_compiled(&mut self, sdl: &Sdl) {
         self.set_groups(&sdl.groups);
         self.hash = sdl.hash_hex().into();
-        self.manifest = crate::lifecycle::manifest::ManifestAttribute::new(sdl.manifest.clone()).text().into();
+        self.manifest =
+            crate::lifecycle::manifest::ManifestAttribute::new(sdl.manifest.clone()).text().into();
     }
 
     /// Fills in `groups` and `cost`.
@@ -145,9 +146,8 @@ impl Unit {
     fn new(unit: &akash_sdl::ResourceUnit) -> Self {
         let resource = &unit.resource;
         let storage = resource.storage.iter().map(|volume| {
-            let attribute = |key: &str| {
-                volume.attributes.iter().find(|one| one.key == key).map(|one| one.value.clone())
-            };
+            let attribute =
+                |key: &str| volume.attributes.iter().find(|one| one.key == key).map(|one| one.value.clone());
             Volume {
                 name: volume.name.clone(),
                 size: volume.size.val,
@@ -190,7 +190,9 @@ fn one_of(words: &'static [&'static str]) -> impl Fn(&Dynamic) -> Result<(), Str
 
 fn not_empty(value: &Dynamic) -> Result<(), String> {
     match value {
-        Dynamic::String(text) if text.trim().is_empty() => Err("it is empty; leave it out, or give a name".into()),
+        Dynamic::String(text) if text.trim().is_empty() => {
+            Err("it is empty; leave it out, or give a name".into())
+        }
         _ => Ok(()),
     }
 }

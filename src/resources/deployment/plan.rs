@@ -124,7 +124,8 @@ fn same_meaning(text: &str, sdl: &Sdl) -> bool {
 /// What the SDL asks for, against what the chain has.
 pub(super) fn diff(private: &super::model::Private, sdl: &Sdl) -> Change {
     let mut change = akash_sdl::diff(&private.groups, sdl);
-    let (prior, next) = (private.reclamation.unwrap_or(0), sdl.reclamation.map_or(0, |window| window.as_secs()));
+    let (prior, next) =
+        (private.reclamation.unwrap_or(0), sdl.reclamation.map_or(0, |window| window.as_secs()));
     if prior != next {
         change.replace.push(Reason {
             path: "reclamation.min_window".into(),
@@ -144,7 +145,10 @@ fn plan_change(
     diagnostics: &mut Diagnostics,
 ) {
     let reasons = |list: &[Reason]| {
-        list.iter().map(|reason| format!("- {}: {}", reason.path, reason.detail)).collect::<Vec<_>>().join("\n")
+        list.iter()
+            .map(|reason| format!("- {}: {}", reason.path, reason.detail))
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     let changed = |name: &str| match name {
         "sdl" => !same,
@@ -170,7 +174,10 @@ fn plan_change(
             diagnostics.warning_at(
                 &Path::root(path),
                 "The deployment is replaced",
-                format!("`on_market_change` is \"replace\", and these parts of the SDL differ:\n{}", reasons(&change.market)),
+                format!(
+                    "`on_market_change` is \"replace\", and these parts of the SDL differ:\n{}",
+                    reasons(&change.market)
+                ),
             );
         }
     } else if !change.market.is_empty() && !same {
@@ -188,14 +195,21 @@ fn plan_change(
 }
 
 /// A name that was given stays; one given later is only recorded.
-fn plan_name(config: &Deployment, prior: &Deployment, replace: &mut Vec<Path>, diagnostics: &mut Diagnostics) {
+fn plan_name(
+    config: &Deployment,
+    prior: &Deployment,
+    replace: &mut Vec<Path>,
+    diagnostics: &mut Diagnostics,
+) {
     match (&prior.name, &config.name) {
         (Value::Known(old), Value::Known(new)) if old != new => replace.push(Path::root("name")),
         (Value::Known(_), Value::Unknown) => replace.push(Path::root("name")),
         (Value::Null, Value::Known(name)) => {
-            let (owner, number) = (prior.owner.as_deref().unwrap_or_default(), prior.dseq.as_deref().unwrap_or_default());
+            let (owner, number) =
+                (prior.owner.as_deref().unwrap_or_default(), prior.dseq.as_deref().unwrap_or_default());
             // A name is closed and created again only so often; past that it is not told apart from another's.
-            let of_name = (0..64).any(|generation| dseq::named(owner, name, generation).to_string() == number);
+            let of_name =
+                (0..64).any(|generation| dseq::named(owner, name, generation).to_string() == number);
             if !of_name {
                 diagnostics.warning_at(
                     &Path::root("name"),
@@ -247,7 +261,10 @@ mod tests {
     }
 
     /// The plan of changing `prior` so that the arguments are those of `config`.
-    fn plan(prior: &(Deployment, Private), config: &Deployment) -> (PlanUpdate<DeploymentResource>, Diagnostics) {
+    fn plan(
+        prior: &(Deployment, Private),
+        config: &Deployment,
+    ) -> (PlanUpdate<DeploymentResource>, Diagnostics) {
         let arguments = config.clone();
         let mut planned = prior.0.clone();
         planned.sdl = arguments.sdl;
@@ -274,7 +291,8 @@ mod tests {
     #[test]
     fn comments_and_style_are_no_change() {
         let prior = running(SDL);
-        let (plan, diagnostics) = plan(&prior, &config(&format!("# a comment\n{}\n", SDL.replace("global: true", "global: yes"))));
+        let (plan, diagnostics) =
+            plan(&prior, &config(&format!("# a comment\n{}\n", SDL.replace("global: true", "global: yes"))));
         assert_eq!(plan.planned, prior.0);
         assert!(plan.replace.is_empty() && diagnostics.is_empty());
     }
@@ -289,7 +307,9 @@ mod tests {
         assert_eq!(plan.planned.hash, Value::Known(next.hash_hex()));
         assert!(plan.planned.manifest.is_known() && plan.planned.manifest != prior.0.manifest);
         assert!(plan.planned.receipts.is_unknown());
-        for (planned, before) in [(&plan.planned.id, &prior.0.id), (&plan.planned.deposited, &prior.0.deposited)] {
+        for (planned, before) in
+            [(&plan.planned.id, &prior.0.id), (&plan.planned.deposited, &prior.0.deposited)]
+        {
             assert_eq!(planned, before);
         }
     }
@@ -355,7 +375,11 @@ mod tests {
         let prior = running(SDL);
         let changed = Deployment { sdl: Value::Unknown, ..Deployment::default() };
         let (plan, diagnostics) = plan(&prior, &changed);
-        assert!(plan.planned.manifest.is_unknown() && plan.planned.hash.is_unknown() && plan.planned.receipts.is_unknown());
+        assert!(
+            plan.planned.manifest.is_unknown()
+                && plan.planned.hash.is_unknown()
+                && plan.planned.receipts.is_unknown()
+        );
         assert_eq!((&plan.planned.groups, &plan.planned.id), (&prior.0.groups, &prior.0.id));
         assert!(plan.replace.is_empty() && !diagnostics.is_empty() && !diagnostics.has_errors());
     }
@@ -400,7 +424,8 @@ mod tests {
             ..config(&SDL.replace("uact", "uakt"))
         };
         validate(&later, &mut told);
-        let paths: Vec<String> = told.iter().filter_map(|one| one.path.as_ref().map(ToString::to_string)).collect();
+        let paths: Vec<String> =
+            told.iter().filter_map(|one| one.path.as_ref().map(ToString::to_string)).collect();
         assert!(told.has_errors());
         for name in ["adopt", "secrets_version", "sdl"] {
             assert!(paths.iter().any(|path| path == name), "{name}: {paths:?}");

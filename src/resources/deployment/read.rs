@@ -46,14 +46,19 @@ pub(super) async fn read(
     let Some((found, height)) = found else {
         diagnostics.warning(
             format!("Deployment {} is not on the chain", id.dseq),
-            format!("{} has no deployment of {} with this dseq. It is removed from state; the plan creates it.", clients.chain_id, id.owner),
+            format!(
+                "{} has no deployment of {} with this dseq. It is removed from state; the plan creates it.",
+                clients.chain_id, id.owner
+            ),
         );
         return None;
     };
     if let Some(reason) = closed(&found) {
         diagnostics.warning(
             format!("Deployment {} is closed", id.dseq),
-            format!("{reason} It can't be opened again. It is removed from state; the plan creates a new one."),
+            format!(
+                "{reason} It can't be opened again. It is removed from state; the plan creates a new one."
+            ),
         );
         return None;
     }
@@ -172,7 +177,9 @@ pub(super) fn chain_groups(found: &QueryDeploymentResponse) -> Result<Vec<Group>
     groups
         .into_iter()
         .filter_map(|group| group.group_spec.as_ref())
-        .map(|spec| Group::from_proto(spec).map_err(|error| format!("group `{}` can't be read: {error}", spec.name)))
+        .map(|spec| {
+            Group::from_proto(spec).map_err(|error| format!("group `{}` can't be read: {error}", spec.name))
+        })
         .collect()
 }
 

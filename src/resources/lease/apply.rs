@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value};
 
+use super::LeaseResource;
 use super::model::{Lease, Private};
 use super::plan::{self, Step};
 use super::ready::{self, Readiness};
-use super::LeaseResource;
 use crate::lifecycle::{
     cost::Cost,
     duration::{self, Timeouts},
@@ -58,7 +58,13 @@ pub(super) fn digest(group: &ManifestGroup) -> String {
     hex(&Sha256::digest(akash_sdl::common_form(group).to_string()))
 }
 
-fn receipt(clients: &Clients, lease: &LeaseId, action: &'static str, request: serde_json::Value, reason: &Value<String>) -> Receipt {
+fn receipt(
+    clients: &Clients,
+    lease: &LeaseId,
+    action: &'static str,
+    request: serde_json::Value,
+    reason: &Value<String>,
+) -> Receipt {
     Receipt {
         network: clients.network.map(str::to_owned),
         chain_id: clients.chain_id.clone(),
@@ -116,12 +122,21 @@ async fn wanted(clients: &Clients, config: &Lease, diagnostics: &mut Diagnostics
             Some(Wanted { id: GroupRef { deployment, gseq }, manifest, gseq })
         }
         Ok(found) => {
-            let reason = found.as_ref().and_then(is_closed).unwrap_or_else(|| "The chain does not have it.".into());
-            diagnostics.error_at(&at, format!("Deployment {dseq} is not active"), format!("{reason} Plan again."));
+            let reason =
+                found.as_ref().and_then(is_closed).unwrap_or_else(|| "The chain does not have it.".into());
+            diagnostics.error_at(
+                &at,
+                format!("Deployment {dseq} is not active"),
+                format!("{reason} Plan again."),
+            );
             None
         }
         Err(error) => {
-            diagnostics.error_at(&at, format!("Deployment {dseq} can't be read"), format!("{error}. Nothing was sent."));
+            diagnostics.error_at(
+                &at,
+                format!("Deployment {dseq} can't be read"),
+                format!("{error}. Nothing was sent."),
+            );
             None
         }
     }
@@ -201,7 +216,12 @@ async fn acquire(
                 let tidying = Limit::start(cx.cancel(), TIDY);
                 if let Err(error) = market::pause(clients, &wanted.id, &tidying).await {
                     // The lease could not be ended, so it is recorded: nothing is lost.
-                    send::tell("Ending the lease of a provider that refused the manifest", &error, &tidying, diagnostics);
+                    send::tell(
+                        "Ending the lease of a provider that refused the manifest",
+                        &error,
+                        &tidying,
+                        diagnostics,
+                    );
                     return Some(saved);
                 }
                 saved.state.receipts = Value::Known(Vec::new());
@@ -288,7 +308,10 @@ fn no_lease_error(
     let refused = if refusals.is_empty() {
         String::new()
     } else {
-        format!("\n\nThese providers were leased and did not take the manifest; their leases are closed:\n{}", refusals.join("\n"))
+        format!(
+            "\n\nThese providers were leased and did not take the manifest; their leases are closed:\n{}",
+            refusals.join("\n")
+        )
     };
     match no_lease {
         NoLease::Leased(lease) => diagnostics.error(
@@ -397,7 +420,8 @@ async fn upload(
         "sdl_hash": format!("sha256:{}", hex(&wanted.manifest.groups.hash())),
         "manifest_hash": format!("sha256:{hash}"),
     });
-    let sealed = receipt(clients, lease, "lease.manifest", request, &config.reason).seal(Answer::upload("accepted"));
+    let sealed =
+        receipt(clients, lease, "lease.manifest", request, &config.reason).seal(Answer::upload("accepted"));
     add_receipt(&mut saved.state, sealed);
     saved.state.manifest_hash = hash.into();
     saved.private.digest = Some(digest(group));
@@ -428,7 +452,9 @@ async fn wait(
                 );
             }
         }
-        Readiness::Ended(_) if limit.stopped() => outstanding("The services are not ready yet", limit, diagnostics),
+        Readiness::Ended(_) if limit.stopped() => {
+            outstanding("The services are not ready yet", limit, diagnostics)
+        }
         Readiness::Ended(last) => {
             let more = ready::why_not(clients, target, wanted.lease(oseq)).await;
             diagnostics.error(
@@ -445,11 +471,15 @@ async fn wait(
 
 /// Tells that an operation ended with something left to do: a warning when the user stopped it.
 fn outstanding(what: &str, limit: &Limit, diagnostics: &mut Diagnostics) {
-    let detail = "The lease is taken and recorded. The next plan is an update in place that goes on from there.";
+    let detail =
+        "The lease is taken and recorded. The next plan is an update in place that goes on from there.";
     if limit.stopped() {
         diagnostics.warning(format!("{what}: stopped"), detail);
     } else {
-        diagnostics.error(format!("{what}: out of time"), format!("{detail} `timeouts` sets how long an operation may take."));
+        diagnostics.error(
+            format!("{what}: out of time"),
+            format!("{detail} `timeouts` sets how long an operation may take."),
+        );
     }
 }
 
@@ -498,7 +528,10 @@ pub(super) async fn update(
     let provider = match clients.providers.get(&clients.chain, &lease.provider).await {
         Ok(Some(provider)) => provider,
         Ok(None) => {
-            diagnostics.error("The provider is gone", "The chain does not have the lease's provider any more. Plan again.");
+            diagnostics.error(
+                "The provider is gone",
+                "The chain does not have the lease's provider any more. Plan again.",
+            );
             return unchanged(undone, private);
         }
         Err(error) => {
@@ -701,7 +734,10 @@ pub(super) async fn delete(
         Ok(running) => running.and_then(|row| row.lease?.id),
         Err(error) => return diagnostics.error(format!("Lease {id} can't be read"), error.to_string()),
     };
-    let Some(lease) = running.filter(|lease| prior.oseq.known().is_none_or(|oseq| *oseq == lease.oseq)) else { return };
+    let Some(lease) = running.filter(|lease| prior.oseq.known().is_none_or(|oseq| *oseq == lease.oseq))
+    else {
+        return;
+    };
     match market::pause(clients, &id, &limit).await {
         Ok(outcome) => close_receipt(clients, &lease, &prior, outcome.as_ref()),
         Err(error) => send::tell("Ending the lease", &error, &limit, diagnostics),

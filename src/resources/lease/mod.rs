@@ -7,8 +7,8 @@ mod read;
 mod ready;
 
 use tfplugin::{
-    Context, Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Resource, Saved, Schema,
-    Update, Value, async_trait,
+    Context, Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Resource,
+    Saved, Schema, Update, Value, async_trait,
 };
 
 use super::deployment::{same_chain, same_owner};
@@ -103,7 +103,12 @@ impl Resource for LeaseResource {
         apply::create(&clients, cx, create, diagnostics).await
     }
 
-    async fn read(&self, _: &Context, read: Read<Self>, diagnostics: &mut Diagnostics) -> Option<Saved<Self>> {
+    async fn read(
+        &self,
+        _: &Context,
+        read: Read<Self>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Saved<Self>> {
         if self.shared.is_unknown() {
             return Some(Saved { state: read.state, private: read.private });
         }
@@ -137,7 +142,12 @@ impl Resource for LeaseResource {
             Import::Identity(identity) => {
                 let dseq = identity.dseq.as_deref().unwrap_or_default();
                 DeploymentRef::of(identity.owner.as_deref(), dseq, wallet).and_then(|deployment| {
-                    let gseq = identity.gseq.known().copied().filter(|gseq| *gseq > 0).ok_or("gseq counts from 1")?;
+                    let gseq = identity
+                        .gseq
+                        .known()
+                        .copied()
+                        .filter(|gseq| *gseq > 0)
+                        .ok_or("gseq counts from 1")?;
                     Ok(GroupRef { deployment, gseq })
                 })
             }

@@ -105,11 +105,14 @@ impl Lease {
         });
         let ports = group.services.iter().map(|service| {
             let forwarded = service.expose.iter().filter(|expose| expose.global && !expose.is_ingress());
-            let ports = forwarded.map(|expose| (port_key(expose.port, &expose.proto), Value::Known(Port::default())));
+            let ports =
+                forwarded.map(|expose| (port_key(expose.port, &expose.proto), Value::Known(Port::default())));
             (service.name.clone(), Value::Known(ports.collect()))
         });
-        let leased = group.services.iter().filter(|service| service.expose.iter().any(|expose| !expose.ip.is_empty()));
-        self.ips = Value::Known(leased.map(|service| (service.name.clone(), Value::Known(Vec::new()))).collect());
+        let leased =
+            group.services.iter().filter(|service| service.expose.iter().any(|expose| !expose.ip.is_empty()));
+        self.ips =
+            Value::Known(leased.map(|service| (service.name.clone(), Value::Known(Vec::new()))).collect());
         self.services = Value::Known(services.collect());
         self.ports = Value::Known(ports.collect());
         self.url = Value::Null;
@@ -130,7 +133,8 @@ impl Lease {
                 let Some(ports) = ports.get_mut(name).and_then(Value::known_mut) else { continue };
                 for port in reported {
                     let host = if port.host.is_empty() { provider_host } else { port.host.as_str() };
-                    let value = Port { host: host.into(), external_port: u32::from(port.external_port).into() };
+                    let value =
+                        Port { host: host.into(), external_port: u32::from(port.external_port).into() };
                     ports.insert(port_key(port.port.into(), &port.proto), Value::Known(value));
                 }
             }
@@ -146,7 +150,9 @@ impl Lease {
                         protocol: ip.protocol.to_ascii_lowercase().into(),
                     })
                     .collect();
-                list.sort_by_key(|ip| (ip.ip.known().cloned(), ip.external_port.known().copied(), ip.protocol.known().cloned()));
+                list.sort_by_key(|ip| {
+                    (ip.ip.known().cloned(), ip.external_port.known().copied(), ip.protocol.known().cloned())
+                });
                 ips.insert(name.clone(), Value::Known(list));
             }
         }
@@ -158,9 +164,10 @@ impl Lease {
         let services = self.services.known().into_iter().flat_map(BTreeMap::values).filter_map(Value::known);
         let uri = services.filter_map(|service| service.uris.known()?.first()).next();
         let ports = self.ports.known().into_iter().flat_map(BTreeMap::values).filter_map(Value::known);
-        let port = ports.flat_map(BTreeMap::values).filter_map(Value::known).find_map(|port| {
-            Some(format!("http://{}:{}", port.host.known()?, port.external_port.known()?))
-        });
+        let port = ports
+            .flat_map(BTreeMap::values)
+            .filter_map(Value::known)
+            .find_map(|port| Some(format!("http://{}:{}", port.host.known()?, port.external_port.known()?)));
         uri.map(|uri| format!("http://{uri}")).or(port)
     }
 

@@ -58,7 +58,9 @@ pub(super) fn group<'a>(
 
 /// Plans a new lease: only the group is known before providers have bid.
 pub(super) fn create(plan: &mut PlanCreate<LeaseResource>, diagnostics: &mut Diagnostics) {
-    let Some(manifest) = plan.config.manifest.as_deref().and_then(|text| read(text, diagnostics)) else { return };
+    let Some(manifest) = plan.config.manifest.as_deref().and_then(|text| read(text, diagnostics)) else {
+        return;
+    };
     if plan.config.group.is_unknown() {
         return;
     }
@@ -111,7 +113,10 @@ pub(super) fn update(plan: &mut PlanUpdate<LeaseResource>, diagnostics: &mut Dia
         return;
     }
     let manifest = config.manifest.as_deref().and_then(|text| read(text, diagnostics));
-    if config.group != prior.group && !config.group.is_null() && another_group(config, prior, manifest.as_ref(), diagnostics) {
+    if config.group != prior.group
+        && !config.group.is_null()
+        && another_group(config, prior, manifest.as_ref(), diagnostics)
+    {
         plan.replace.push(Path::root("group"));
         return;
     }
@@ -147,7 +152,9 @@ fn another_group(
     manifest: Option<&ManifestAttribute>,
     diagnostics: &mut Diagnostics,
 ) -> bool {
-    let (Some(name), Some(manifest)) = (config.group.as_deref(), manifest) else { return !prior.group.is_null() };
+    let (Some(name), Some(manifest)) = (config.group.as_deref(), manifest) else {
+        return !prior.group.is_null();
+    };
     let gseq = prior.id.as_deref().and_then(|id| GroupRef::parse(id, None).ok()).map(|id| id.gseq);
     match group(manifest, Some(name)) {
         Ok((number, _)) => Some(number) != gseq,
@@ -195,9 +202,11 @@ fn plan_upload(planned: &mut Lease, prior: &Lease, manifest: Option<&ManifestAtt
     planned.manifest_hash = Value::Unknown;
     planned.ready = Value::Unknown;
     planned.receipts = Value::Unknown;
-    let after = manifest.and_then(|manifest| group(manifest, prior.group.as_deref()).ok()).map(|(_, group)| group);
+    let after =
+        manifest.and_then(|manifest| group(manifest, prior.group.as_deref()).ok()).map(|(_, group)| group);
     let before = prior.manifest.as_deref().and_then(|text| ManifestAttribute::read(text).ok());
-    let before = before.as_ref().and_then(|before| group(before, prior.group.as_deref()).ok()).map(|(_, group)| group);
+    let before =
+        before.as_ref().and_then(|before| group(before, prior.group.as_deref()).ok()).map(|(_, group)| group);
     let (Some(after), Some(before)) = (after, before) else {
         // Either side is not known: every address may change.
         planned.url = Value::Unknown;
@@ -206,7 +215,8 @@ fn plan_upload(planned: &mut Lease, prior: &Lease, manifest: Option<&ManifestAtt
         planned.ips = Value::Unknown;
         return;
     };
-    let names: BTreeMap<&str, ()> = after.services.iter().chain(&before.services).map(|one| (one.name.as_str(), ())).collect();
+    let names: BTreeMap<&str, ()> =
+        after.services.iter().chain(&before.services).map(|one| (one.name.as_str(), ())).collect();
     if after.services.len() != names.len() || before.services.len() != names.len() {
         planned.url = Value::Unknown;
         planned.services = Value::Unknown;
@@ -214,7 +224,9 @@ fn plan_upload(planned: &mut Lease, prior: &Lease, manifest: Option<&ManifestAtt
         planned.ips = Value::Unknown;
         return;
     }
-    for name in names.into_keys().filter(|name| addresses_depend_on(after, name) != addresses_depend_on(before, name)) {
+    for name in
+        names.into_keys().filter(|name| addresses_depend_on(after, name) != addresses_depend_on(before, name))
+    {
         planned.url = Value::Unknown;
         if let Some(service) = planned.services.known_mut().and_then(|all| all.get_mut(name)?.known_mut()) {
             service.uris = Value::Unknown;
@@ -305,15 +317,21 @@ mod tests {
         let changed = manifest(&SDL.replace("image: nginx", "image: other"));
         let (plan, _) = plan(&prior, &Lease { manifest: changed.text().into(), ..config(&prior) });
         let planned = plan.planned;
-        assert!(planned.manifest_hash.is_unknown() && planned.ready.is_unknown() && planned.receipts.is_unknown());
-        assert_eq!((&planned.url, &planned.services, &planned.ports), (&prior.url, &prior.services, &prior.ports));
+        assert!(
+            planned.manifest_hash.is_unknown() && planned.ready.is_unknown() && planned.receipts.is_unknown()
+        );
+        assert_eq!(
+            (&planned.url, &planned.services, &planned.ports),
+            (&prior.url, &prior.services, &prior.ports)
+        );
         assert_eq!((&planned.id, &planned.oseq), (&prior.id, &prior.oseq));
     }
 
     #[test]
     fn a_changed_expose_changes_that_services_addresses() {
         let prior = running();
-        let changed = manifest(&SDL.replace("- global: true", "- global: true\n        accept: [example.com]"));
+        let changed =
+            manifest(&SDL.replace("- global: true", "- global: true\n        accept: [example.com]"));
         assert_ne!(Value::Known(changed.text()), prior.manifest);
         let (plan, _) = plan(&prior, &Lease { manifest: changed.text().into(), ..config(&prior) });
         let services = plan.planned.services.known().unwrap();
@@ -323,10 +341,9 @@ mod tests {
 
     #[test]
     fn what_is_outstanding_is_planned_like_an_upload() {
-        for prior in [
-            Lease { manifest_hash: Value::Null, ..running() },
-            Lease { ready: false.into(), ..running() },
-        ] {
+        for prior in
+            [Lease { manifest_hash: Value::Null, ..running() }, Lease { ready: false.into(), ..running() }]
+        {
             let (plan, _) = plan(&prior, &config(&prior));
             assert!(plan.planned.manifest_hash.is_unknown() && plan.planned.ready.is_unknown());
         }
@@ -341,7 +358,11 @@ mod tests {
         let (plan, diagnostics) = plan(&prior, &Lease { provider_address: OTHER.into(), ..config(&prior) });
         assert!(plan.replace.is_empty() && !diagnostics.is_empty());
         assert_eq!((&plan.planned.id, &plan.planned.chain_id), (&prior.id, &prior.chain_id));
-        assert!(plan.planned.oseq.is_unknown() && plan.planned.services.is_unknown() && plan.planned.price.is_unknown());
+        assert!(
+            plan.planned.oseq.is_unknown()
+                && plan.planned.services.is_unknown()
+                && plan.planned.price.is_unknown()
+        );
         let same = Lease { provider_address: OWNER.into(), ..config(&prior) };
         assert_eq!(step(&same, &prior), Step::Record);
     }
@@ -349,7 +370,8 @@ mod tests {
     #[test]
     fn only_deployment_and_another_gseq_replace() {
         let prior = running();
-        let (elsewhere, _) = plan(&prior, &Lease { deployment: format!("{OWNER}/8").into(), ..config(&prior) });
+        let (elsewhere, _) =
+            plan(&prior, &Lease { deployment: format!("{OWNER}/8").into(), ..config(&prior) });
         assert_eq!(elsewhere.replace, [Path::root("deployment")]);
         let (unknown, _) = plan(&prior, &Lease { deployment: Value::Unknown, ..config(&prior) });
         assert_eq!(unknown.replace, [Path::root("deployment")]);

@@ -69,19 +69,26 @@ async fn settle_pending(
     diagnostics: &mut Diagnostics,
 ) -> Option<bool> {
     let gone = |why: String, diagnostics: &mut Diagnostics| {
-        diagnostics.warning(format!("Lease {id} was not taken"), format!("{why} It is removed from state; the plan creates it."));
+        diagnostics.warning(
+            format!("Lease {id} was not taken"),
+            format!("{why} It is removed from state; the plan creates it."),
+        );
         None
     };
     match clients.chain.fate(pending).await {
         Ok(Fate::Included(_)) => Some(true),
         Ok(Fate::Refused(refusal)) => gone(refusal.to_string(), diagnostics),
-        Ok(Fate::DidNotHappen) => {
-            gone(format!("Transaction {} did not come into a block before its time ran out.", pending.tx_hash), diagnostics)
-        }
+        Ok(Fate::DidNotHappen) => gone(
+            format!("Transaction {} did not come into a block before its time ran out.", pending.tx_hash),
+            diagnostics,
+        ),
         Ok(Fate::Open) => {
             diagnostics.warning(
                 format!("Lease {id} is still pending"),
-                format!("It is not known yet whether transaction {} was included; the next plan looks again.", pending.tx_hash),
+                format!(
+                    "It is not known yet whether transaction {} was included; the next plan looks again.",
+                    pending.tx_hash
+                ),
             );
             Some(false)
         }
@@ -103,7 +110,9 @@ enum Seen {
 async fn look(clients: &Clients, id: &GroupRef, state: &Lease) -> Result<Seen, QueryError> {
     let (owner, dseq) = (id.deployment.owner.as_str(), id.deployment.dseq);
     let listing = clients.chain.listing(owner).await?;
-    let ours = |lease: &&market_v1::Lease| lease.id.as_ref().is_some_and(|one| one.dseq == dseq && one.gseq == id.gseq);
+    let ours = |lease: &&market_v1::Lease| {
+        lease.id.as_ref().is_some_and(|one| one.dseq == dseq && one.gseq == id.gseq)
+    };
     if let Some(lease) = listing.leases.iter().filter_map(|row| row.lease.as_ref()).find(ours) {
         return Ok(Seen::Running(Box::new(lease.clone()), listing.height));
     }
@@ -124,7 +133,8 @@ async fn look(clients: &Clients, id: &GroupRef, state: &Lease) -> Result<Seen, Q
         return Ok(Seen::Running(Box::new(leases.swap_remove(running)), listing.height));
     }
     let oseq = state.oseq.known().copied();
-    let recorded = leases.into_iter().find(|lease| oseq.is_some() && lease.id.as_ref().map(|id| id.oseq) == oseq);
+    let recorded =
+        leases.into_iter().find(|lease| oseq.is_some() && lease.id.as_ref().map(|id| id.oseq) == oseq);
     Ok(match recorded {
         Some(lease) => Seen::Ended(Box::new(lease)),
         None => Seen::Nothing("The group has no lease.".into()),
@@ -133,18 +143,27 @@ async fn look(clients: &Clients, id: &GroupRef, state: &Lease) -> Result<Seen, Q
 
 /// The chain's word for why a lease ended, without what all of them begin with.
 fn reason(lease: &market_v1::Lease) -> String {
-    let name = LeaseClosedReason::try_from(lease.reason).map_or("lease_closed_unknown", |reason| reason.as_str_name());
+    let name = LeaseClosedReason::try_from(lease.reason)
+        .map_or("lease_closed_unknown", |reason| reason.as_str_name());
     let name = name.trim_start_matches("lease_closed_");
     name.trim_start_matches("reason_").to_owned()
 }
 
 fn ended(state: &mut Lease, private: &mut Private, lease: &market_v1::Lease) {
     let reason = reason(lease);
-    let word = if lease.state == i32::from(lease::State::InsufficientFunds) { "insufficient_funds" } else { "closed" };
+    let word = if lease.state == i32::from(lease::State::InsufficientFunds) {
+        "insufficient_funds"
+    } else {
+        "closed"
+    };
     private.pending = None;
     private.lost = Some(match reason.as_str() {
-        "owner" => format!("It was closed by its owner in block {}, outside this configuration.", lease.closed_on),
-        "insufficient_funds" => format!("The deployment's escrow ran out; that was noticed in block {}.", lease.closed_on),
+        "owner" => {
+            format!("It was closed by its owner in block {}, outside this configuration.", lease.closed_on)
+        }
+        "insufficient_funds" => {
+            format!("The deployment's escrow ran out; that was noticed in block {}.", lease.closed_on)
+        }
         other => format!("The provider closed it in block {} (reason: {other}).", lease.closed_on),
     });
     state.state = word.into();
@@ -155,7 +174,8 @@ fn ended(state: &mut Lease, private: &mut Private, lease: &market_v1::Lease) {
 async fn record(clients: &Clients, id: &GroupRef, state: &mut Lease, lease: &market_v1::Lease) {
     let lease_id = lease.id.clone().unwrap_or_default();
     // Another order than recorded: the group was leased again outside this configuration.
-    let another = state.oseq.known() != Some(&lease_id.oseq) || state.provider_address.as_deref() != Some(lease_id.provider.as_str());
+    let another = state.oseq.known() != Some(&lease_id.oseq)
+        || state.provider_address.as_deref() != Some(lease_id.provider.as_str());
     if another {
         state.provider_host = Value::Null;
         state.provider_attributes = Value::Null;
@@ -225,8 +245,10 @@ async fn ask_provider(
         return;
     };
     let target = providers::target(&provider);
-    let (status, held) =
-        tokio::join!(clients.gateway.lease_status(&target, reference), clients.gateway.manifest(&target, reference));
+    let (status, held) = tokio::join!(
+        clients.gateway.lease_status(&target, reference),
+        clients.gateway.manifest(&target, reference)
+    );
     match status {
         Ok(status) => take_over(state, &status, &providers::host(&provider)),
         Err(GatewayError::NotFound { .. }) => {}
@@ -286,9 +308,16 @@ fn promise_reported(state: &mut Lease, status: &akash_gateway::LeaseStatus) {
     if state.services.is_known() {
         return;
     }
-    let service = || Value::Known(super::model::Service { uris: Value::Known(Vec::new()), custom_hosts: Value::Known(Vec::new()) });
+    let service = || {
+        Value::Known(super::model::Service {
+            uris: Value::Known(Vec::new()),
+            custom_hosts: Value::Known(Vec::new()),
+        })
+    };
     state.services = Value::Known(status.services.keys().map(|name| (name.clone(), service())).collect());
-    state.ports = Value::Known(status.services.keys().map(|name| (name.clone(), Value::Known(super::model::Ports::new()))).collect());
+    state.ports = Value::Known(
+        status.services.keys().map(|name| (name.clone(), Value::Known(super::model::Ports::new()))).collect(),
+    );
     state.ips = Value::Known(std::collections::BTreeMap::new());
 }
 

@@ -84,12 +84,25 @@ fn describe(status: &LeaseStatus, names: &[&str]) -> String {
 /// The cluster's events and the last log lines, for a diagnostic. Best effort: what can't be had is left out.
 pub(super) async fn why_not(clients: &Clients, target: &ProviderTarget, lease: LeaseRef) -> String {
     let tail = Tail { limit: 10, time: Duration::from_secs(5) };
-    let (events, logs) =
-        tokio::join!(clients.gateway.kube_events(target, lease, tail), clients.gateway.logs(target, lease, &[], tail));
+    let (events, logs) = tokio::join!(
+        clients.gateway.kube_events(target, lease, tail),
+        clients.gateway.logs(target, lease, &[], tail)
+    );
     let mut text = String::new();
     for (title, lines) in [
-        ("Events", events.map(|events| events.iter().map(|event| format!("{} {}: {}", event.object.name, event.reason, event.note)).collect::<Vec<_>>())),
-        ("Last log lines", logs.map(|logs| logs.iter().map(|line| format!("{}: {}", line.name, line.message)).collect())),
+        (
+            "Events",
+            events.map(|events| {
+                events
+                    .iter()
+                    .map(|event| format!("{} {}: {}", event.object.name, event.reason, event.note))
+                    .collect::<Vec<_>>()
+            }),
+        ),
+        (
+            "Last log lines",
+            logs.map(|logs| logs.iter().map(|line| format!("{}: {}", line.name, line.message)).collect()),
+        ),
     ] {
         match lines {
             Ok(lines) if !lines.is_empty() => text.push_str(&format!("\n\n{title}:\n{}", lines.join("\n"))),
