@@ -17,7 +17,7 @@ pub struct Outcome {
     pub tx_hash: String,
     /// The block.
     pub height: u64,
-    /// The block's time (UTC).
+    /// The block's time (UTC), to the second: nodes tell it so.
     pub time: OffsetDateTime,
     /// Of the whole transaction. 0 when only the effect was seen ([`Outcome::by_effect`]).
     pub gas_used: u64,

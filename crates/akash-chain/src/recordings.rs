@@ -16,7 +16,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::{ChainError, Kind, Wallet, error_table::REGISTERED, message_index, tx::Draft};
+use crate::{
+    ChainError, Kind, Wallet,
+    endpoint::{rest, transcode},
+    error_table::REGISTERED,
+    message_index,
+    tx::Draft,
+};
 
 fn reference(name: &str) -> Option<Value> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference").join(name);
@@ -246,4 +252,32 @@ fn equal_texts_are_told_apart_by_the_message() {
         let error = ChainError::from_text(text, Some(&format!("/akash.{message}")));
         assert_eq!((error.codespace.as_str(), error.code), expected, "{text}");
     }
+}
+
+#[test]
+fn rest_json_is_the_same_message() {
+    let Some(recordings) = reference("recordings.json") else { return };
+    let mut count = 0;
+    for entry in recordings["queries"].as_array().unwrap() {
+        let (name, Some(rest_path)) = (text(entry, "name"), entry["rest_path"].as_str()) else { continue };
+        let Some(path) = entry["path"].as_str() else {
+            let message =
+                transcode::answer("/akash.discovery.v1.Discovery/GetInfo", entry["rest_json"].clone())
+                    .unwrap();
+            let info =
+                akash_proto::akash::discovery::v1::GetInfoResponse::decode(message.as_slice()).unwrap().info;
+            assert_eq!(info.unwrap().chain_id, "local");
+            continue;
+        };
+        let (ours, query) = rest::url_of(path, &bytes(entry, "request_b64")).unwrap();
+        let query = query.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&");
+        let ours = if query.is_empty() { ours } else { format!("{ours}?{query}") };
+        assert_eq!(ours, rest_path, "{name}");
+        if entry["rest_status"] == 200 {
+            let message = transcode::answer(path, entry["rest_json"].clone()).unwrap();
+            assert_eq!(message, bytes(entry, "response_b64"), "{name}");
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "{count}");
 }

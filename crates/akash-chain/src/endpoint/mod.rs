@@ -12,6 +12,10 @@ pub(crate) mod grpc;
 pub(crate) mod grpc_web;
 pub(crate) mod health;
 pub(crate) mod node;
+pub(crate) mod rest;
+pub(crate) mod rpc;
+pub(crate) mod transcode;
+pub(crate) mod unary;
 
 /// How messages travel to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -15,7 +15,7 @@ use http::{HeaderValue, Request, Response};
 use tokio::sync::OnceCell;
 use tonic::{body::Body, transport::Channel};
 
-use super::{Carrier, Endpoint, detect, fault::Fault, grpc, grpc_web, health::Health};
+use super::{Carrier, Endpoint, detect, fault::Fault, grpc, grpc_web, health::Health, rest, rpc, unary};
 
 /// Says at which height a query is to be answered, and in answers at which it was.
 pub(crate) const HEIGHT_HEADER: &str = "x-cosmos-block-height";
@@ -69,12 +69,16 @@ impl Node {
                 grpc::call(&self.endpoint, channel, request).await
             }
             Carrier::GrpcWeb => grpc_web::call(&self.endpoint, &self.http, request).await,
-            carrier @ (Carrier::Rpc | Carrier::Rest) => Err(Fault::lasting(
-                &self.endpoint,
-                format!(
-                    "speaks {carrier} alone, which this version cannot use yet; use an address that speaks gRPC or gRPC-Web"
-                ),
-            )),
+            carrier @ (Carrier::Rpc | Carrier::Rest) => {
+                let call = unary::unframe(request).await.ok_or_else(|| {
+                    Fault::lasting(&self.endpoint, "was not asked: the request has no body")
+                })?;
+                let reply = match carrier {
+                    Carrier::Rpc => rpc::call(&self.endpoint, &self.http, call).await?,
+                    _ => rest::call(&self.endpoint, &self.http, call).await?,
+                };
+                Ok(unary::frame(reply))
+            }
         }
     }
 }

@@ -1,0 +1,269 @@
+//! The crate against the devnet: a deployment's whole life over each carrier, and faults.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
+
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
+
+use akash_chain::{Chain, ChainConfig, ChainError, Fate, Kind, Msg, Outcome, Pending, SubmitError, Wallet};
+use akash_devnet::{Blocks, Devnet, DevnetConfig, Fault, Ports};
+use akash_proto::{
+    Coin, Dec, Int,
+    akash::{
+        base::{
+            attributes::v1::PlacementRequirements,
+            deposit::v1::{Deposit, Source},
+            resources::v1beta4::{Cpu, Endpoint, Gpu, Memory, Resources, Storage},
+        },
+        deployment::{
+            v1::{DeploymentId, GroupId},
+            v1beta4::{
+                GroupSpec, MsgCloseDeployment, MsgCreateDeployment, MsgPauseGroup, MsgStartGroup,
+                MsgUpdateDeployment, ResourceUnit,
+            },
+        },
+        escrow::{id::v1 as escrow_id, v1::MsgAccountDeposit},
+        market::v1beta5::MsgCreateLease,
+    },
+    cosmos::base::v1beta1::DecCoin,
+};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+async fn devnet() -> Devnet {
+    let config = DevnetConfig {
+        ports: Ports::Free,
+        block_time: Duration::from_millis(200),
+        chain_id: "chain-test-1".into(),
+        ..DevnetConfig::default()
+    };
+    Devnet::start(config).await.unwrap()
+}
+
+fn chain(devnet: &Devnet, endpoints: &[String]) -> Chain {
+    Chain::new(ChainConfig {
+        endpoints: endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
+        chain_id: Some(devnet.chain_id().into()),
+        wallet: Some(Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), 0).unwrap()),
+        tx_timeout: Duration::from_secs(20),
+        ..Default::default()
+    })
+    .unwrap()
+}
+
+fn owner(chain: &Chain) -> String {
+    chain.wallet().unwrap().address().to_owned()
+}
+
+fn group() -> GroupSpec {
+    let price = DecCoin { denom: "uact".into(), amount: Dec::from(10_000).to_wire() };
+    let resource = Resources {
+        id: 1,
+        cpu: Some(Cpu { units: Some(Int(500).into()), attributes: vec![] }),
+        memory: Some(Memory { quantity: Some(Int(536_870_912).into()), attributes: vec![] }),
+        storage: vec![Storage {
+            name: "default".into(),
+            quantity: Some(Int(1_073_741_824).into()),
+            attributes: vec![],
+        }],
+        gpu: Some(Gpu { units: Some(Int(0).into()), attributes: vec![] }),
+        endpoints: vec![Endpoint::default()],
+    };
+    GroupSpec {
+        name: "dcloud".into(),
+        requirements: Some(PlacementRequirements::default()),
+        resources: vec![ResourceUnit { resource: Some(resource), count: 1, price: Some(price) }],
+    }
+}
+
+fn deposit(amount: u128) -> Option<Deposit> {
+    Some(Deposit { amount: Some(Coin::new(amount, "uact").into()), sources: vec![Source::Balance.into()] })
+}
+
+fn id(chain: &Chain, dseq: u64) -> Option<DeploymentId> {
+    Some(DeploymentId { owner: owner(chain), dseq })
+}
+
+fn create(chain: &Chain, dseq: u64) -> Msg {
+    let (id, groups) = (id(chain, dseq), vec![group()]);
+    MsgCreateDeployment { id, groups, hash: vec![1; 32], deposit: deposit(500_000), reclamation: None }.into()
+}
+
+async fn submit(chain: &Chain, message: impl Into<Msg>) -> Result<Outcome, SubmitError> {
+    chain.submit(message.into(), &CancellationToken::new(), &|_| {}).await
+}
+
+fn refusal(result: Result<Outcome, SubmitError>) -> ChainError {
+    match result {
+        Err(SubmitError::Refused(refusal)) => refusal.error,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn life(devnet: &Devnet, endpoint: String) {
+    let chain = chain(devnet, &[endpoint]);
+    let owner = owner(&chain);
+    assert_eq!(chain.check().await.unwrap().chain_id, devnet.chain_id());
+    assert!(chain.deployment_params().await.unwrap().min_deposits.iter().any(|coin| coin.denom == "uact"));
+    assert_eq!(chain.market_params().await.unwrap().order_max_bids, 20);
+    assert!(chain.node_config().await.unwrap().minimum_gas_price.contains("uakt"));
+    let dseq = rand::random_range(1..u64::MAX >> 11);
+    assert!(chain.deployment(&owner, dseq).await.unwrap().is_none());
+    assert!(chain.group(&owner, dseq, 1).await.unwrap().is_none());
+
+    let created = submit(&chain, create(&chain, dseq)).await.unwrap();
+    assert!(created.events.iter().any(|event| event.r#type == "akash.deployment.v1.EventDeploymentCreated"));
+    let time = chain.block_time(created.height).await.unwrap();
+    assert_eq!(
+        created.time,
+        time.replace_nanosecond(0).unwrap(),
+        "nodes tell a transaction's time to the second"
+    );
+    let found = chain.deployment(&owner, dseq).await.unwrap().unwrap();
+    assert_eq!(found.deployment.unwrap().created_at, i64::try_from(created.height).unwrap());
+    assert_eq!(refusal(submit(&chain, create(&chain, dseq)).await).kind(), Kind::DeploymentExists);
+
+    let bids = loop {
+        let bids = chain.bids(&owner, dseq, 1, 1).await.unwrap();
+        if bids.len() == devnet.providers().len() {
+            break bids;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let bid = bids[0].bid.as_ref().unwrap().id.clone().unwrap();
+    let leased = submit(&chain, MsgCreateLease { bid_id: Some(bid.clone()) }).await.unwrap();
+    assert!(leased.height > created.height);
+    assert_eq!(
+        refusal(submit(&chain, MsgCreateLease { bid_id: Some(bid.clone()) }).await).kind(),
+        Kind::BidNotOpen
+    );
+
+    let listing = chain.listing(&owner).await.unwrap();
+    assert!(listing.deployments.contains_key(&dseq) && listing.height >= leased.height);
+    let lease =
+        listing.leases.iter().find(|row| row.lease.as_ref().unwrap().id.as_ref().unwrap().dseq == dseq);
+    assert!(lease.is_some());
+    assert_eq!(chain.leases(&owner, dseq, Some(1)).await.unwrap().len(), 1);
+    assert_eq!(chain.orders(&owner, dseq, None).await.unwrap().len(), 1);
+    assert_eq!(chain.escrow_payments(&format!("deployment/{owner}/{dseq}"), None).await.unwrap().len(), 1);
+
+    let provider = chain.provider(&bid.provider).await.unwrap().unwrap();
+    assert!(provider.host_uri.starts_with("https://"));
+    assert_eq!(chain.providers().await.unwrap().len(), devnet.providers().len());
+    assert_eq!(chain.certificates(&bid.provider).await.unwrap().len(), 1);
+    let audited =
+        futures::future::join_all(devnet.providers().iter().map(|provider| chain.audits(&provider.address)))
+            .await;
+    let counts: Vec<_> = audited.into_iter().map(|audits| audits.unwrap().len()).collect();
+    assert!(counts.contains(&0) && counts.contains(&1), "{counts:?}");
+
+    let update = MsgUpdateDeployment { id: id(&chain, dseq), hash: vec![2; 32] };
+    submit(&chain, update.clone()).await.unwrap();
+    assert_eq!(refusal(submit(&chain, update).await).kind(), Kind::InvalidHash);
+    let account =
+        escrow_id::Account { scope: escrow_id::Scope::Deployment.into(), xid: format!("{owner}/{dseq}") };
+    submit(&chain, MsgAccountDeposit { signer: owner.clone(), id: Some(account), deposit: deposit(250_000) })
+        .await
+        .unwrap();
+
+    let group = Some(GroupId { owner: owner.clone(), dseq, gseq: 1 });
+    submit(&chain, MsgPauseGroup { id: group.clone() }).await.unwrap();
+    assert_eq!(refusal(submit(&chain, MsgPauseGroup { id: group.clone() }).await).kind(), Kind::GroupPaused);
+    submit(&chain, MsgStartGroup { id: group }).await.unwrap();
+    let before = chain.balances(&owner).await.unwrap()["uact"];
+    submit(&chain, MsgCloseDeployment { id: id(&chain, dseq) }).await.unwrap();
+    assert!(chain.balances(&owner).await.unwrap()["uact"] > before, "the rest of the deposits comes back");
+    let again = submit(&chain, MsgCloseDeployment { id: id(&chain, dseq) }).await;
+    assert_eq!(refusal(again).kind(), Kind::DeploymentClosed);
+    assert!(!chain.listing(&owner).await.unwrap().deployments.contains_key(&dseq));
+}
+
+#[tokio::test]
+async fn a_whole_life_over_each_carrier() {
+    let devnet = devnet().await;
+    let rest = devnet.rest_endpoint();
+    for endpoint in [devnet.grpc_endpoint(), rest.clone(), devnet.rpc_endpoint(), format!("rest+{rest}")] {
+        println!("{endpoint}");
+        life(&devnet, endpoint).await;
+    }
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn a_hundred_messages_in_few_transactions() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let before = devnet.tx_count(&owner(&chain));
+    let creates = (1..=100).map(|dseq| submit(&chain, create(&chain, dseq)));
+    let outcomes = futures::future::join_all(creates).await;
+    let hashes: BTreeSet<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().tx_hash).collect();
+    assert!(hashes.len() <= 2, "{}", hashes.len());
+    assert_eq!(devnet.tx_count(&owner(&chain)) - before, hashes.len());
+    assert_eq!(devnet.active_deployments(&owner(&chain)).len(), 100);
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn other_programs_with_the_same_wallet_disturb_nothing() {
+    let devnet = devnet().await;
+    let programs: Vec<_> = (0..4).map(|_| chain(&devnet, &[devnet.grpc_endpoint()])).collect();
+    let outcomes = futures::future::join_all(
+        programs.iter().zip(1..).map(|(chain, dseq)| submit(chain, create(chain, dseq))),
+    )
+    .await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn faults() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint(), devnet.rest_endpoint()]);
+    let faults = devnet.faults();
+
+    faults.times(Fault::DropAnswer { path: "BroadcastTx".into() }, 1);
+    submit(&chain, create(&chain, 1)).await.unwrap();
+    faults.times(Fault::OutOfGas, 1);
+    submit(&chain, create(&chain, 2)).await.unwrap();
+    faults.times(Fault::Unavailable { path: "Simulate".into() }, 2);
+    submit(&chain, create(&chain, 3)).await.unwrap();
+    faults.times(Fault::NoUnordered, 100);
+    submit(&chain, create(&chain, 4)).await.unwrap();
+    submit(&chain, create(&chain, 5)).await.unwrap();
+    assert_eq!(devnet.active_deployments(&owner(&chain)), [1, 2, 3, 4, 5]);
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_broadcast_did_not_happen() {
+    let config = DevnetConfig { ports: Ports::Free, blocks: Blocks::Manual, ..DevnetConfig::default() };
+    let devnet = Devnet::start(config).await.unwrap();
+    let chain = Chain::new(ChainConfig {
+        endpoints: vec![devnet.grpc_endpoint().parse().unwrap()],
+        wallet: Some(Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), 0).unwrap()),
+        tx_timeout: Duration::from_secs(2),
+        ..Default::default()
+    })
+    .unwrap();
+    devnet.faults().times(Fault::LoseBroadcast, 1);
+    let seen: Mutex<Option<Pending>> = Mutex::new(None);
+    let observe = |pending: &Pending| *seen.lock().unwrap() = Some(pending.clone());
+    let cancel = CancellationToken::new();
+    let (result, ()) = futures::join!(chain.submit(create(&chain, 1), &cancel, &observe), async {
+        let pending = loop {
+            if let Some(pending) = seen.lock().unwrap().clone() {
+                break pending;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::Open));
+        let timeout = time::OffsetDateTime::from_unix_timestamp_nanos(pending.timeout.into()).unwrap();
+        devnet.step_at(timeout);
+        assert!(
+            matches!(chain.fate(&pending).await.unwrap(), Fate::Open),
+            "the block at the timeout could take it"
+        );
+        devnet.step_at(timeout + Duration::from_millis(1));
+        assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
+    });
+    assert!(matches!(result, Err(SubmitError::NotIncluded(_))), "{result:?}");
+    devnet.stop().await;
+}
