@@ -37,6 +37,9 @@ const MOST_VOLUMES: usize = 4;
 
 /// Adds the warnings.
 pub(crate) fn document(d: &mut Decoder<'_, '_>, document: &Document<'_>) {
+    if d.diagnostics.iter().any(|diagnostic| diagnostic.kind == Kind::Bounds) {
+        return;
+    }
     let mut lint = Lint { d };
     lint.services(document);
     lint.profiles(document);

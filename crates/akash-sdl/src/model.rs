@@ -687,6 +687,9 @@ fn gpu_interface<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<&'t str> {
 
 // -- storage
 
+/// Most volumes that are looked at; providers take 4.
+const MAX_VOLUMES: usize = 100;
+
 /// A list of volumes, or one as a mapping, which is always named `default`.
 fn storage<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<Volume<'t>> {
     if d.is_null(id) {
@@ -695,6 +698,10 @@ fn storage<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<Volume<'t>> {
     let (tree, node) = (d.tree, d.tree.target(id));
     let mut volumes: Vec<Volume<'t>> = Vec::new();
     match &tree.node(node).content {
+        Content::Sequence(items) if items.len() > MAX_VOLUMES => {
+            let message = format!("more than {MAX_VOLUMES} volumes");
+            d.error(Kind::Bounds, node, rule::STORAGE, message, None);
+        }
         Content::Sequence(_) => {
             for (index, &item) in tree.children(node).iter().enumerate() {
                 let volume = d.item(index, |d| d.separately(|d| volume(d, item, Some(index))));

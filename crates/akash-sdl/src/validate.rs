@@ -24,6 +24,7 @@ mod rule {
     pub(super) const LIMITS: &str = "chain-sdk go/node/deployment/v1beta4/validation_config.go";
     pub(super) const GROUPS: &str = "chain-sdk go/node/deployment/v1beta4/group_validation.go";
     pub(super) const MANIFEST: &str = "chain-sdk go/manifest/v2beta3 (Validate)";
+    pub(super) const BOUNDS: &str = "bounds of this program, far beyond what a deployment can be";
     pub(super) const PROTOCOL: &str = "chain-sdk go/manifest/v2beta3/parse.go";
 }
 
@@ -37,11 +38,20 @@ mod limit {
     pub(super) const GROUP_FACTOR: u128 = 50;
 }
 
+/// Most services times placements that are looked at. The chain foresees 20 groups of 20 units.
+const MAX_TARGETS: usize = 2000;
+
 /// Where a problem is: the node to show, and the SDL path.
 type Place = (NodeId, String);
 
 /// Checks everything; errors go to the decoder's list.
 pub(crate) fn document(d: &mut Decoder<'_, '_>, document: &Document<'_>, version: Version) {
+    let targets: usize = document.deployment.values().map(|targets| targets.value.len()).sum();
+    if targets > MAX_TARGETS {
+        let message = format!("`deployment` has more than {MAX_TARGETS} entries");
+        d.error(Kind::Bounds, document.deployment_key.unwrap_or_default(), rule::BOUNDS, message, None);
+        return;
+    }
     let mut checker = Checker { d, document, version, told: HashSet::new(), service_missing: false };
     checker.reclamation();
     checker.deployment();
@@ -83,8 +93,9 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
         self.document.unread.contains(&section)
     }
 
+    /// What was probably meant by a name that is not defined. Few names are looked at: comparing costs time.
     fn missing<T>(&self, name: &str, defined: &crate::decode::Map<'_, T>) -> String {
-        let names: Vec<&str> = defined.keys().copied().collect();
+        let names: Vec<&str> = defined.keys().copied().take(20).collect();
         match suggest::nearest(name, &names) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if names.is_empty() => String::new(),

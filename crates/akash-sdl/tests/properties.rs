@@ -176,6 +176,23 @@ fn hostile_texts_are_refused() {
                 (0..100_000).map(|at| format!("  s{at}: []\n")).collect::<String>()
             ),
         ),
+        (
+            "many names that are not there",
+            format!(
+                "version: \"2.0\"\nservices:\n{}deployment:\n{}",
+                (0..50_000).map(|at| format!("  s{at}: {{}}\n")).collect::<String>(),
+                (0..50_000).map(|at| format!("  t{at}: {{d: {{profile: p{at}}}}}\n")).collect::<String>()
+            ),
+        ),
+        (
+            "many volumes",
+            web.replace(
+                "          size: 1Gi",
+                &(0..50_000)
+                    .map(|at| format!("          - {{name: n{at}, size: 1Gi}}\n"))
+                    .collect::<String>(),
+            ),
+        ),
         ("empty", String::new()),
         ("only comments", "# nothing\n".into()),
         ("a scalar", "version".into()),
