@@ -397,9 +397,7 @@ async fn produce(node: Arc<Node>, mut pace: watch::Receiver<Option<Duration>>, c
         let every = *pace.borrow_and_update();
         let due = async {
             match every {
-                Some(every) => {
-                    tokio::time::sleep_until((next + every).max(tokio::time::Instant::now())).await
-                }
+                Some(every) => tokio::time::sleep_until(next + every).await,
                 None => std::future::pending().await,
             }
         };

@@ -38,6 +38,8 @@ mod node;
 pub mod provider;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod recorded_act;
 mod server;
 mod store;
 mod wallet;

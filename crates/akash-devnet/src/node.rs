@@ -173,7 +173,7 @@ impl Node {
     pub fn view(&self, height: Option<u64>) -> Result<State, QueryError> {
         let behind = self.blocks_behind();
         let inner = self.inner();
-        let latest = inner.state.height.saturating_sub(behind);
+        let latest = inner.state.height.saturating_sub(behind).max(1);
         let Some(height) =
             height.filter(|height| *height > 0 || behind > 0).or((behind > 0).then_some(latest))
         else {
@@ -216,7 +216,7 @@ impl Node {
     pub fn block(&self, height: Option<u64>) -> Option<Arc<Block>> {
         let behind = self.blocks_behind();
         let inner = self.inner();
-        let latest = inner.state.height.saturating_sub(behind);
+        let latest = inner.state.height.saturating_sub(behind).max(1);
         inner.by_height.get(&height.unwrap_or(latest)).filter(|block| block.height <= latest).cloned()
     }
 
@@ -297,7 +297,7 @@ impl Node {
         self.indexed()?;
         let behind = self.blocks_behind();
         let inner = self.inner();
-        let latest = inner.state.height.saturating_sub(behind);
+        let latest = inner.state.height.saturating_sub(behind).max(1);
         Ok(inner.index.get(&hash.to_ascii_uppercase()).filter(|tx| tx.height <= latest).cloned())
     }
 
@@ -308,6 +308,11 @@ impl Node {
     pub fn txs(&self) -> Result<Vec<Arc<TxRecord>>, QueryError> {
         self.indexed()?;
         Ok(self.inner().by_height.values().flat_map(|block| block.txs.clone()).collect())
+    }
+
+    /// Whether the node says that it indexes transactions.
+    pub fn indexes(&self) -> bool {
+        !self.faults.is_active(|fault| *fault == Fault::IndexingDisabled)
     }
 
     fn indexed(&self) -> Result<(), QueryError> {

@@ -26,17 +26,22 @@ pub fn add(state: &mut State, address: &str, denom: &str, amount: u128) {
     state.balances.insert(key, held.saturating_add(amount));
 }
 
+/// What is left of a balance after `amount`.
+fn covers(state: &State, address: &str, denom: &str, amount: u128) -> Result<u128, ChainError> {
+    let held = state.balance(address, denom);
+    held.checked_sub(amount).ok_or_else(|| {
+        sdk::INSUFFICIENT_FUNDS
+            .wrap(format_args!("spendable balance {held}{denom} is smaller than {amount}{denom}"))
+    })
+}
+
 /// Takes coins away.
 ///
 /// # Errors
 /// `sdk` 5 when there are too few.
 pub fn take(state: &mut State, address: &str, denom: &str, amount: u128) -> Result<(), ChainError> {
+    let rest = covers(state, address, denom, amount)?;
     let key = (address.to_owned(), denom.to_owned());
-    let held = state.balances.get(&key).copied().unwrap_or(0);
-    let Some(rest) = held.checked_sub(amount) else {
-        return Err(sdk::INSUFFICIENT_FUNDS
-            .wrap(format_args!("spendable balance {held}{denom} is smaller than {amount}{denom}")));
-    };
     if rest == 0 {
         state.balances.remove(&key);
     } else {
@@ -50,7 +55,9 @@ pub fn take(state: &mut State, address: &str, denom: &str, amount: u128) -> Resu
 /// # Errors
 /// `sdk` 5 when there are too few, `sdk` 11 out of gas.
 pub fn transfer(exec: &mut Exec, from: &str, to: &str, denom: &str, amount: u128) -> Result<(), ChainError> {
-    exec.charge(gas::TRANSFER)?;
+    exec.charge(gas::READ * 2)?;
+    covers(&exec.state, from, denom, amount)?;
+    exec.charge(gas::TRANSFER - gas::READ * 2)?;
     transfer_free(exec, from, to, denom, amount)
 }
 

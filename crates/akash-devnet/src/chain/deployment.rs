@@ -1,5 +1,7 @@
 //! Deployments and their groups: the messages of `akash.deployment.v1beta4`.
 
+#![allow(clippy::needless_pass_by_value, reason = "the handlers of a message table have one shape")]
+
 use akash_proto::{
     Duration,
     akash::{

@@ -75,9 +75,9 @@ pub enum ChainEvent {
     /// The provider takes a lease back at `deadline` (unix seconds).
     LeaseReclaimStarted(LeaseId, LeaseClosedReason, i64),
     /// A queued burn or mint was executed (an event of the block, not of a transaction).
-    LedgerRecordExecuted(EventLedgerRecordExecuted),
+    LedgerRecordExecuted(Box<EventLedgerRecordExecuted>),
     /// A queued burn or mint was refused and refunded (an event of the block).
-    LedgerRecordCanceled(EventLedgerRecordCanceled),
+    LedgerRecordCanceled(Box<EventLedgerRecordCanceled>),
 }
 
 impl From<&ChainEvent> for Event {

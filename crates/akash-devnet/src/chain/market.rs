@@ -4,7 +4,7 @@ use akash_proto::{
     Dec, Duration,
     akash::{
         base::attributes::v1::Attribute,
-        deployment::v1beta4::{GroupSpec, group::State as GroupState},
+        deployment::v1beta4::{Group, GroupSpec, group::State as GroupState},
         market::{
             v1::{
                 BidId, Lease, LeaseClosedReason, LeaseId, OrderId, Reclamation, lease::State as LeaseState,
@@ -446,7 +446,7 @@ pub fn close_lease(exec: &mut Exec, message: MsgCloseLease) -> Result<MsgCloseLe
         return Ok(MsgCloseLeaseResponse {});
     }
     let group = group_of(&order_id);
-    let state = exec.state.groups.get(&group_key(&group)).map(|group| group.state());
+    let state = exec.state.groups.get(&group_key(&group)).map(Group::state);
     if state != Some(GroupState::Open) {
         return Err(deployment_errors::GROUP_CLOSED.plain());
     }

@@ -3,6 +3,7 @@
 use akash_proto::{
     Any, Message as _,
     akash::{
+        bme::v1::{MsgBurnAct, MsgBurnMint, MsgMintAct},
         cert::v1::{MsgCreateCertificate, MsgRevokeCertificate},
         deployment::v1beta4::{
             MsgCloseDeployment, MsgCloseGroup, MsgCreateDeployment, MsgPauseGroup, MsgStartGroup,
@@ -18,7 +19,7 @@ use akash_proto::{
 };
 
 use super::{
-    certificates, deployment,
+    bme, certificates, deployment,
     errors::{ChainError, sdk},
     escrow,
     exec::Exec,
@@ -142,6 +143,18 @@ messages! {
         signer |m| Some(&m.owner),
         check |m| providers::validate(&m.owner, &m.host_uri),
         run providers::update;
+    MsgMintAct:
+        signer |m| Some(&m.owner),
+        check |m| bme::validate(&m.owner, &m.to, m.coins_to_burn.as_ref()),
+        run bme::mint_act;
+    MsgBurnAct:
+        signer |m| Some(&m.owner),
+        check |m| bme::validate(&m.owner, &m.to, m.coins_to_burn.as_ref()),
+        run bme::burn_act;
+    MsgBurnMint:
+        signer |m| Some(&m.owner),
+        check |m| bme::validate(&m.owner, &m.to, m.coins_to_burn.as_ref()),
+        run bme::burn_mint;
 }
 
 /// The module of a type URL as events name it: `/akash.market.v1beta5.MsgCreateLease` is `market`.

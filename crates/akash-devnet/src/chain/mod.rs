@@ -91,7 +91,7 @@ impl State {
 
     /// Ends a block; gives its own events.
     pub fn end_block(&mut self) -> Vec<ChainEvent> {
-        Vec::new()
+        bme::end_block(self)
     }
 
     /// Checks a transaction for the mempool. On success the state holds its fee, sequence and nonce.

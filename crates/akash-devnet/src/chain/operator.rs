@@ -113,9 +113,11 @@ impl State {
                 self.audits.insert((owner.clone(), auditor.clone()), audit);
             }
             Operator::Price { price } => {
-                self.bme.price = price.as_ref().and_then(|price| price.parse::<Dec>().ok())
+                super::bme::set_price(self, price.as_ref().and_then(|price| price.parse().ok()));
             }
-            Operator::FundVault { amount: coins } => self.bme.vault_uakt += amount(coins),
+            Operator::FundVault { amount: coins } => {
+                bank::add(self, &super::bme::vault_address(), "uakt", amount(coins));
+            }
             Operator::DrainEscrow { owner, dseq } => self.drain(owner, *dseq),
             Operator::GrantFees { granter, grantee, limit } => {
                 let limit = limit.as_ref().map(|limit| amount(limit));

@@ -2,6 +2,8 @@
 //!
 //! This file must not know carriers, blocks or transactions; see `server::route` for those.
 
+#![allow(clippy::needless_pass_by_value, reason = "the handlers of a query table have one shape")]
+
 use akash_proto::{
     Any, Dec, Message, Timestamp,
     akash::{

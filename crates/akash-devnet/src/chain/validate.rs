@@ -212,7 +212,7 @@ mod tests {
             assert!(is_attribute_key(key), "{key}");
         }
         for key in ["", "a", "1a", "a*", "a b", "-a", "ab*c"] {
-            assert_eq!(is_attribute_key(key), false, "{key}");
+            assert!(!is_attribute_key(key), "{key}");
         }
     }
 }

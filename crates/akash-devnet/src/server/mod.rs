@@ -4,6 +4,7 @@
 
 pub(crate) mod control;
 pub(crate) mod grpc;
+pub(crate) mod json;
 pub(crate) mod rest;
 pub(crate) mod route;
 pub(crate) mod rpc;

@@ -2,6 +2,8 @@
 //!
 //! Queries on the state go to `chain::query`; here is what needs the node: transactions, blocks, its own settings.
 
+#![allow(clippy::needless_pass_by_value, reason = "the handlers of a request table have one shape")]
+
 use akash_proto::{
     Message, Timestamp,
     akash::discovery::v1 as discovery,
