@@ -136,6 +136,8 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
     // Collections that are open: the node, and where its children start in `pending`.
     let mut open: Vec<(NodeId, usize)> = Vec::new();
     let mut pending: Vec<NodeId> = Vec::new();
+    // How many flow collections are open.
+    let mut flow = 0_usize;
     // Node of each anchor id (the parser numbers them from 1).
     let mut anchors: Vec<NodeId> = Vec::new();
     while let Some(event) = parser.next_event() {
@@ -158,6 +160,7 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
                 (Content::Alias(target), 0, None, false)
             }
             Event::SequenceEnd | Event::MappingEnd => {
+                flow = flow.saturating_sub(1);
                 if let Some((id, start)) = open.pop() {
                     let first = tree.children.len();
                     tree.children.extend(pending.drain(start..));
@@ -179,9 +182,14 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
             let message = "not valid YAML: the name of an anchor has letters, digits, `-` and `_` only";
             return Err(Failure::new(Kind::Syntax, message, Some(place)));
         }
-        if is_ascii && follows_dash_and_tab(text.get(..index).unwrap_or_default()) {
-            let message = "not valid YAML: a tab can't stand between `-` and what follows";
+        if is_ascii && flow == 0 && follows_tab(text.get(..index).unwrap_or_default()) {
+            let message = "not valid YAML: a tab can't stand before what could be a key or an item of a list";
             return Err(Failure::new(Kind::Syntax, message, Some(place)));
+        }
+        // With an anchor or a tag in front it could be either; then nothing is said about tabs inside it.
+        if opens && (flow > 0 || text.get(index..).is_some_and(|text| text.starts_with(['[', '{', '&', '!'])))
+        {
+            flow += 1;
         }
         let id = NodeId::try_from(tree.nodes.len()).unwrap_or(NodeId::MAX);
         tree.nodes.push(Node { content, tag: tag.as_deref().and_then(short_tag), span: place });
@@ -228,10 +236,19 @@ fn is_anchor(text: Option<&str>) -> bool {
             || rest.starts_with([' ', '\t', '\r', '\n', '?', ':', ',', ']', '}', '%', '@', '`']))
 }
 
-/// Whether a list's `-` and a tab stand before a node. YAML 1.1 takes no tab where a key could begin.
-fn follows_dash_and_tab(before: &str) -> bool {
-    let dash = before.trim_end_matches([' ', '\t']);
-    dash.ends_with('-') && before.get(dash.len()..).is_some_and(|blanks| blanks.contains('\t'))
+/// Whether a tab stands where YAML 1.1 wants spaces: in front of a node in block style, before or after the `-` of its
+/// list, or else at the beginning of its line.
+fn follows_tab(before: &str) -> bool {
+    let (mut rest, mut tab, mut dash) = (before, false, false);
+    loop {
+        let blanks_end = rest;
+        rest = rest.trim_end_matches([' ', '\t']);
+        tab |= blanks_end.get(rest.len()..).is_some_and(|blanks| blanks.contains('\t'));
+        match rest.strip_suffix('-') {
+            Some(before_dash) => (rest, dash) = (before_dash, true),
+            None => return tab && (dash || rest.is_empty() || rest.ends_with(['\n', '\r'])),
+        }
+    }
 }
 
 /// The characters that the network's YAML reader takes: tab, line breaks, and what is printable. True if all are ASCII.
