@@ -165,6 +165,32 @@ async fn three_providers_bid_and_a_lease_ends_with_its_deployment() {
     devnet.stop().await;
 }
 
+/// A hundred deployments in one transaction: all there, and every provider bids on each.
+#[tokio::test]
+async fn a_hundred_deployments_in_one_transaction() {
+    use akash_devnet::{Ordering, sign_transaction};
+    let devnet = Devnet::start(quick()).await.unwrap();
+    let tenant = Wallet::from_mnemonic(devnet.mnemonic(), 0).unwrap();
+    let owner = tenant.address().to_owned();
+    let messages = (1..=100).map(|dseq| any(&create(&owner, dseq))).collect();
+    let state = devnet.state();
+    let timeout = Ordering::Unordered(state.time + time::Duration::seconds(60));
+    let fee = vec![Coin { denom: "uakt".to_owned(), amount: "500000".to_owned() }];
+    let tx_bytes = sign_transaction(&tenant, &state, messages, timeout, 20_000_000, fee);
+    let mut client = TxClient::new(channel(&devnet).await);
+    let request = BroadcastTxRequest { tx_bytes, mode: BroadcastMode::Sync.into() };
+    let checked = client.broadcast_tx(request).await.unwrap().into_inner().tx_response.unwrap();
+    assert_eq!((checked.code, checked.raw_log.as_str()), (0, ""));
+    let all = async {
+        while devnet.state().bids.len() < 300 {
+            devnet.wait_blocks(1).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), all).await.unwrap();
+    assert_eq!(devnet.active_deployments(&owner).len(), 100);
+    devnet.stop().await;
+}
+
 /// The same query over gRPC, gRPC-Web, `abci_query` and REST JSON, and the same error.
 #[tokio::test]
 async fn carriers_agree() {
