@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Chain, ChainConfig, Fate, Kind, Msg, OpenReason, Outcome, Pending, QueryError, Stage, SubmitError,
     Wallet,
+    chain::Patience,
     mock::{Broadcast, Mock},
-    submit::Patience,
 };
 
 const WORDS: &str =
@@ -37,7 +37,8 @@ fn config(endpoints: &[String]) -> ChainConfig {
 }
 
 fn chain_of(config: ChainConfig) -> Chain {
-    let patience = Patience { grace: Duration::from_millis(100), after_timeout: Duration::from_millis(300) };
+    let [grace, after_timeout, hedge] = [100, 300, 200].map(Duration::from_millis);
+    let patience = Patience { grace, after_timeout, hedge };
     Chain::with_patience(config, patience).unwrap()
 }
 
@@ -345,6 +346,29 @@ async fn reads_fail_over_and_name_what_failed() {
     for part in [&bad.grpc(), &bad.http(), &dead, "HTML page", "neither gRPC-Web nor RPC nor REST"] {
         assert!(error.contains(part), "{part}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_slow_endpoint_is_not_waited_for() {
+    let (slow, good) = (Mock::start().await, Mock::start().await);
+    slow.world().delay = Duration::from_secs(60);
+    let chain = chain_of(config(&[slow.grpc(), good.grpc()]));
+    assert_eq!(chain.latest_block().await.unwrap().height, 100);
+    let asked = slow.world().requests.len();
+    assert!(asked > 0);
+    chain.latest_block().await.unwrap();
+    assert_eq!(slow.world().requests.len(), asked, "it is asked last from then on");
+}
+
+#[tokio::test]
+async fn what_a_proxy_does_not_let_through_is_done_without() {
+    let (mock, chain) = start().await;
+    mock.world().unserved = vec!["/GetInfo", "cosmos.consensus.v1.Query/Params", "/Config"];
+    assert_eq!(chain.check().await.unwrap().chain_id, "mock-1");
+    submit(&chain, create(1)).await.unwrap();
+    mock.world().unserved = vec!["/GetInfo", "akash.market.v1beta5.Query/Params"];
+    let error = chain_of(config(&[mock.grpc()])).check().await.unwrap_err();
+    assert!(error.to_string().contains("does not serve this query"), "{error}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::{
     chain::Inner,
     endpoint::fault::Fault,
     query::tx_client,
-    read::{Answered, Introduction, backoff, error_of},
+    read::{Answered, backoff, error_of},
     tx::Signed,
 };
 
@@ -44,19 +44,9 @@ impl Inner {
             }
             faults.clear();
             for node in self.by_health() {
-                match self.introduce(&node).await {
-                    Ok(()) => {}
-                    Err(Introduction::Fault(fault)) => {
-                        faults.push(fault);
-                        continue;
-                    }
-                    Err(Introduction::OtherChain { expected, found }) => {
-                        faults.push(Fault::lasting(
-                            &node.endpoint,
-                            format!("is a node of {found}, not of {expected}"),
-                        ));
-                        continue;
-                    }
+                if let Err(miss) = self.introduce(&node).await {
+                    faults.push(miss.into_fault());
+                    continue;
                 }
                 let request =
                     BroadcastTxRequest { tx_bytes: signed.bytes.clone(), mode: BroadcastMode::Sync.into() };

@@ -14,14 +14,32 @@ use akash_proto::{Coin, Dec, NumberError};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Endpoint, QueryError, Wallet, address, endpoint::node, listing::Listings, submit::Patience,
-    submit::Pipeline,
+    Endpoint, FaultKind, QueryError, Wallet, address, endpoint::node, listing::Listings, submit::Pipeline,
 };
 
 /// The default timeout of a transaction.
 pub(crate) const TX_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest that the chain takes for unordered transactions.
 const LONGEST_TX_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long is waited where the chain says nothing about it. Tests wait less.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// How long a cancelled caller still waits for the block that may be coming.
+    pub(crate) grace: Duration,
+    /// How long after a transaction's timeout its fate is still looked for before it is left open.
+    pub(crate) after_timeout: Duration,
+    /// After this long without an answer another endpoint is asked too.
+    pub(crate) hedge: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        // A block takes about six seconds; a node that was gone for a minute may come back.
+        let [grace, after_timeout, hedge] = [8, 90, 2].map(Duration::from_secs);
+        Self { grace, after_timeout, hedge }
+    }
+}
 
 /// A gas price: a decimal amount and its denomination, written `0.025uakt`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,7 +251,14 @@ impl Chain {
         self.0
             .network
             .get_or_try_init(async || {
-                let (endpoint, info) = self.discovery().await?;
+                let (endpoint, info) = match self.discovery().await {
+                    Err(QueryError::Endpoints { faults, .. })
+                        if faults.iter().any(|fault| fault.kind == FaultKind::Unserved) =>
+                    {
+                        return self.probe().await;
+                    }
+                    found => found?,
+                };
                 let serves = |(module, version): &(&str, &str)| {
                     info.supported_versions.iter().any(|api| {
                         api.modules.iter().any(|entry| entry.module == *module && entry.version == *version)
@@ -256,5 +281,13 @@ impl Chain {
                 })
             })
             .await
+    }
+
+    /// The check where no endpoint serves the discovery: queries whose paths hold the versions.
+    async fn probe(&self) -> Result<Network, QueryError> {
+        futures::try_join!(self.deployment_params(), self.market_params())?;
+        let chain_id = self.chain_id().unwrap_or_default().to_owned();
+        let modules = vec![("deployment".into(), "v1beta4".into()), ("market".into(), "v1beta5".into())];
+        Ok(Network { chain_id, node_version: String::new(), modules })
     }
 }

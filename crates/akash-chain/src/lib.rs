@@ -29,7 +29,10 @@ mod wallet;
 
 pub use address::is_address;
 pub use chain::{Chain, ChainConfig, ConfigError, GasPrice, Network};
-pub use endpoint::{Carrier, Endpoint, EndpointError};
+pub use endpoint::{
+    Carrier, Endpoint, EndpointError,
+    fault::{Fault, FaultKind},
+};
 pub use errors::{ChainError, Kind, message_index};
 pub use listing::Listing;
 pub use msg::Msg;

@@ -80,6 +80,10 @@ pub(crate) struct World {
     pub(crate) page: Option<(u16, &'static str)>,
     /// Answers as a node that is this much behind.
     pub(crate) behind: u64,
+    /// Methods that it does not serve.
+    pub(crate) unserved: Vec<&'static str>,
+    /// Waits before every answer.
+    pub(crate) delay: Duration,
 }
 
 impl World {
@@ -178,6 +182,8 @@ impl Mock {
             requests: Vec::new(),
             page: None,
             behind: 0,
+            unserved: Vec::new(),
+            delay: Duration::ZERO,
         }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -206,6 +212,12 @@ async fn serve(State(world): State<Arc<Mutex<World>>>, request: Request) -> Resp
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let body = body.collect().await.unwrap().to_bytes();
+    let delay = {
+        let mut world = world.lock().unwrap();
+        world.requests.push(path.clone());
+        world.delay
+    };
+    tokio::time::sleep(delay).await;
     let (answer, height) = {
         let mut world = world.lock().unwrap();
         if let Some((status, text)) = world.page {
@@ -214,7 +226,6 @@ async fn serve(State(world): State<Arc<Mutex<World>>>, request: Request) -> Resp
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
             return response;
         }
-        world.requests.push(path.clone());
         let pinned =
             parts.headers.get("x-cosmos-block-height").map(|value| value.to_str().unwrap().parse().unwrap());
         let height = pinned.unwrap_or(world.height - world.behind);
@@ -251,6 +262,9 @@ async fn serve(State(world): State<Arc<Mutex<World>>>, request: Request) -> Resp
 }
 
 fn answer(world: &mut World, path: &str, request: &[u8]) -> Answer {
+    if world.unserved.iter().any(|method| path.ends_with(method)) {
+        return Err((Code::Unimplemented, "unknown method".into()));
+    }
     Ok(match path {
         "/cosmos.base.tendermint.v1beta1.Service/GetLatestBlock" => {
             tm::GetLatestBlockResponse { block_id: None, sdk_block: Some(block(world)) }.encode_to_vec()
@@ -338,6 +352,12 @@ fn answer(world: &mut World, path: &str, request: &[u8]) -> Answer {
                 .map_or_else(Vec::new, |next| next.id.as_ref().unwrap().dseq.to_be_bytes().to_vec());
             let pagination = Some(paging::PageResponse { next_key, total: 0 });
             deployment::QueryDeploymentsResponse { deployments, pagination }.encode_to_vec()
+        }
+        "/akash.deployment.v1beta4.Query/Params" => {
+            deployment::QueryParamsResponse { params: Some(deployment::Params::default()) }.encode_to_vec()
+        }
+        "/akash.market.v1beta5.Query/Params" => {
+            market::QueryParamsResponse { params: Some(market::Params::default()) }.encode_to_vec()
         }
         "/akash.market.v1beta5.Query/Leases" => {
             let filters = market::QueryLeasesRequest::decode(request).unwrap().filters.unwrap();

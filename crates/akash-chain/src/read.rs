@@ -3,16 +3,17 @@
 //! This file must not know single questions; those are in [`crate::query`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     future::Future,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use akash_proto::cosmos::base::{
     query::v1beta1::{PageRequest, PageResponse},
     tendermint::v1beta1 as tendermint,
 };
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use time::OffsetDateTime;
 use tonic::{Code, Response, Status};
 
@@ -20,7 +21,8 @@ use crate::{
     Chain, ChainError,
     chain::Inner,
     endpoint::{
-        fault::Fault,
+        Endpoint,
+        fault::{Fault, FaultKind},
         health::Health,
         node::{Caller, HEIGHT_HEADER, Node},
     },
@@ -177,7 +179,10 @@ impl Inner {
             }
             Err(fault) => {
                 tracing::debug!(endpoint = %node.endpoint, fault = %fault.what, "endpoint fault");
-                node.health(|health| health.failed(fault.retry_after));
+                // An endpoint that does not serve one query is as good as any for others.
+                if fault.kind != FaultKind::Unserved {
+                    node.health(|health| health.failed(fault.retry_after));
+                }
             }
         }
         result
@@ -193,13 +198,10 @@ impl Inner {
 
     /// Makes sure, once for each endpoint, that it is of the configured chain (or of the one found first), and learns
     /// how old its latest block is.
-    pub(crate) async fn introduce(&self, node: &Arc<Node>) -> Result<(), Introduction> {
+    pub(crate) async fn introduce(&self, node: &Arc<Node>) -> Result<(), Miss> {
         let found = node
             .chain_id
-            .get_or_try_init(async || {
-                let block = self.block_of(node, None).await?;
-                Ok::<_, Fault>(block.1)
-            })
+            .get_or_try_init(async || self.block_of(node, None).await.map(|(_, chain_id)| chain_id))
             .await?;
         let expected = match &self.config.chain_id {
             Some(chain_id) => chain_id,
@@ -209,7 +211,11 @@ impl Inner {
             _ = self.chain_id.set(found.clone());
             return Ok(());
         }
-        Err(Introduction::OtherChain { expected: expected.clone(), found: found.clone() })
+        Err(Miss::OtherChain {
+            endpoint: node.endpoint.clone(),
+            expected: expected.clone(),
+            found: found.clone(),
+        })
     }
 
     /// The block at `height` (the latest for `None`) of one endpoint, and its chain id.
@@ -302,69 +308,95 @@ impl Inner {
         F: Fn(Caller) -> Fut,
         Fut: Future<Output = Result<Response<T>, Status>>,
     {
-        let mut faults: BTreeMap<usize, Fault> = BTreeMap::new();
-        let mut other_chain = None;
-        // A node that is behind answers; it is given the time of a few blocks to come up.
-        let mut behind = false;
+        self.over_endpoints(what, |node| {
+            let call = &call;
+            async move {
+                self.introduce(&node).await?;
+                let answer = self.ask(&node, height, call).await?;
+                let floor = match floor {
+                    Floor::Own => &self.floor,
+                    Floor::Seen => &self.seen,
+                };
+                if let Some(height) = answer.height() {
+                    behind(&node, height, floor.load(Ordering::Relaxed))?;
+                }
+                Ok((node, answer))
+            }
+        })
+        .await
+    }
+
+    /// Tries the endpoints until one succeeds; several rounds with growing pauses.
+    async fn over_endpoints<T, F, Fut>(&self, what: &'static str, attempt: F) -> Result<T, QueryError>
+    where
+        F: Fn(Arc<Node>) -> Fut,
+        Fut: Future<Output = Result<T, Miss>>,
+    {
+        let mut misses: BTreeMap<usize, Miss> = BTreeMap::new();
         for round in 0..PATIENT_ROUNDS {
-            if round >= ROUNDS && !behind {
+            // A node that is behind answers; it is given the time of a few blocks to come up.
+            if round >= ROUNDS && !misses.values().any(|miss| matches!(miss, Miss::Behind(_))) {
                 break;
             }
             if round > 0 {
-                let asked = faults.values().filter_map(|fault| fault.retry_after).min();
-                tokio::time::sleep(asked.unwrap_or_default().max(backoff(round)).min(LONGEST_PAUSE)).await;
+                let asked = misses.values().filter_map(Miss::retry_after).min().unwrap_or_default();
+                tokio::time::sleep(asked.max(backoff(round)).min(LONGEST_PAUSE)).await;
             }
-            for node in self.by_health() {
-                let index = self.nodes.iter().position(|other| Arc::ptr_eq(other, &node)).unwrap_or_default();
-                if faults.get(&index).is_some_and(|fault| !fault.passing) {
-                    continue;
-                }
-                let fault = match self.introduce(&node).await {
-                    Ok(()) => match self.ask(&node, height, &call).await {
-                        Ok(answer) => match self.behind(&node, floor, &answer) {
-                            None => return Ok((node, answer)),
-                            Some(fault) => {
-                                behind = true;
-                                fault
-                            }
-                        },
-                        Err(fault) => fault,
-                    },
-                    Err(Introduction::Fault(fault)) => fault,
-                    Err(Introduction::OtherChain { expected, found }) => {
-                        let what = format!("is a node of {found}, not of {expected}");
-                        other_chain.get_or_insert(QueryError::ChainId {
-                            endpoint: node.endpoint.to_string(),
-                            expected,
-                            found,
-                        });
-                        Fault::lasting(&node.endpoint, what)
-                    }
-                };
-                faults.insert(index, fault);
+            if let Some(answer) = self.round(&attempt, &mut misses).await {
+                return Ok(answer);
             }
-            if faults.values().all(|fault| !fault.passing) {
+            if misses.values().all(Miss::lasting) {
                 break;
             }
         }
-        match other_chain {
-            Some(error) if faults.values().all(|fault| !fault.passing) => Err(error),
-            _ => Err(QueryError::Endpoints { what, faults: faults.into_values().collect() }),
+        // One node of another chain among several is left out; if that is all there is, the user must know.
+        if misses.values().all(Miss::lasting)
+            && let Some(error) = misses.values().find_map(Miss::other_chain)
+        {
+            return Err(error);
         }
+        Err(QueryError::Endpoints { what, faults: misses.into_values().map(Miss::into_fault).collect() })
     }
 
-    /// A fault if the answer was given below the floor.
-    fn behind<T>(&self, node: &Node, floor: Floor, answer: &Answered<T>) -> Option<Fault> {
-        let height = answer.height()?;
-        let floor = match floor {
-            Floor::Own => &self.floor,
-            Floor::Seen => &self.seen,
+    /// One round over the endpoints, the healthiest first: the next one is asked when one has failed, or has not
+    /// answered for a while; the first answer counts.
+    async fn round<T, F, Fut>(&self, attempt: &F, misses: &mut BTreeMap<usize, Miss>) -> Option<T>
+    where
+        F: Fn(Arc<Node>) -> Fut,
+        Fut: Future<Output = Result<T, Miss>>,
+    {
+        let index = |node: &Arc<Node>| {
+            self.nodes.iter().position(|other| Arc::ptr_eq(other, node)).unwrap_or_default()
         };
-        let floor = floor.load(Ordering::Relaxed);
-        (height < floor).then(|| {
-            let what = format!("is behind: it answers at height {height}, the chain is at {floor} at least");
-            Fault::passing(&node.endpoint, what).not_sent()
-        })
+        let mut waiting: VecDeque<Arc<Node>> = self.by_health().into();
+        waiting.retain(|node| !misses.get(&index(node)).is_some_and(Miss::lasting));
+        let mut asked: BTreeMap<usize, Instant> = BTreeMap::new();
+        let mut running = FuturesUnordered::new();
+        loop {
+            if let Some(node) = waiting.pop_front() {
+                let index = index(&node);
+                asked.insert(index, Instant::now());
+                let attempt = attempt(node);
+                running.push(async move { (index, attempt.await) });
+            }
+            let hedge = tokio::time::sleep(self.patience.hedge);
+            tokio::select! {
+                finished = running.next() => match finished? {
+                    (_, Ok(answer)) => {
+                        // Those that let us wait so long are asked last next time.
+                        let slow = asked.iter().filter(|(_, since)| since.elapsed() >= self.patience.hedge);
+                        slow.filter_map(|(index, _)| self.nodes.get(*index))
+                            .for_each(|node| node.health(|health| health.failed(None)));
+                        return Some(answer);
+                    }
+                    (index, Err(miss)) => {
+                        asked.remove(&index);
+                        misses.insert(index, miss);
+                    }
+                },
+                () = hedge, if !waiting.is_empty() => {}
+            }
+        }
     }
 
     /// All pages of a list query.
@@ -395,17 +427,67 @@ impl Inner {
     }
 }
 
-/// Why an endpoint is not used.
+/// Why one endpoint gave no answer that counts.
 #[derive(Debug)]
-pub(crate) enum Introduction {
+pub(crate) enum Miss {
+    /// It failed.
     Fault(Fault),
-    OtherChain { expected: String, found: String },
+    /// It answered, from below the height that must be known.
+    Behind(Fault),
+    /// It is of another chain.
+    OtherChain { endpoint: Endpoint, expected: String, found: String },
 }
 
-impl From<Fault> for Introduction {
+impl From<Fault> for Miss {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
+}
+
+impl Miss {
+    /// Asking again cannot help.
+    fn lasting(&self) -> bool {
+        match self {
+            Self::Fault(fault) | Self::Behind(fault) => fault.kind != FaultKind::Passing,
+            Self::OtherChain { .. } => true,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Fault(fault) => fault.retry_after,
+            Self::Behind(_) | Self::OtherChain { .. } => None,
+        }
+    }
+
+    fn other_chain(&self) -> Option<QueryError> {
+        match self {
+            Self::OtherChain { endpoint, expected, found } => Some(QueryError::ChainId {
+                endpoint: endpoint.to_string(),
+                expected: expected.clone(),
+                found: found.clone(),
+            }),
+            Self::Fault(_) | Self::Behind(_) => None,
+        }
+    }
+
+    pub(crate) fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) | Self::Behind(fault) => fault,
+            Self::OtherChain { endpoint, expected, found } => {
+                Fault::lasting(&endpoint, format!("is a node of {found}, not of {expected}"))
+            }
+        }
+    }
+}
+
+/// An error for what was answered below the floor.
+fn behind(node: &Node, height: u64, floor: u64) -> Result<(), Miss> {
+    if height >= floor {
+        return Ok(());
+    }
+    let what = format!("is behind: it answers at height {height}, the chain is at {floor} at least");
+    Err(Miss::Behind(Fault::passing(&node.endpoint, what).not_sent()))
 }
 
 /// A pause that doubles from 200 ms, between half and one and a half times that.
@@ -426,9 +508,7 @@ fn fault_of(node: &Node, status: &Status) -> Option<Fault> {
     }
     let says = || format!("answered: {}", status.message());
     match status.code() {
-        Code::Unimplemented => {
-            Some(Fault::lasting(&node.endpoint, format!("does not serve this query ({})", status.message())))
-        }
+        Code::Unimplemented => Some(Fault::unserved(&node.endpoint, status.message())),
         Code::ResourceExhausted => Some(Fault::passing(&node.endpoint, says()).not_sent()),
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::DataLoss => {
             Some(Fault::passing(&node.endpoint, says()))
@@ -466,40 +546,15 @@ impl Chain {
     /// A block (the latest for `None`) of the healthiest endpoint that has it.
     pub(crate) async fn block(&self, what: &'static str, height: Option<u64>) -> Result<Block, QueryError> {
         let inner = self.inner();
-        let mut faults = Vec::new();
-        for round in 0..ROUNDS {
-            if round > 0 {
-                tokio::time::sleep(backoff(round)).await;
-            }
-            faults.clear();
-            for node in inner.by_health() {
-                let fault = match inner.introduce(&node).await {
-                    Ok(()) => match inner.block_of(&node, height).await {
-                        Ok((block, _))
-                            if height.is_some() || block.height >= inner.floor.load(Ordering::Relaxed) =>
-                        {
-                            return Ok(block);
-                        }
-                        Ok((block, _)) => {
-                            Fault::passing(&node.endpoint, format!("is behind, at height {}", block.height))
-                        }
-                        Err(fault) => fault,
-                    },
-                    Err(Introduction::Fault(fault)) => fault,
-                    Err(Introduction::OtherChain { expected, found }) if inner.nodes.len() == 1 => {
-                        return Err(QueryError::ChainId {
-                            endpoint: node.endpoint.to_string(),
-                            expected,
-                            found,
-                        });
-                    }
-                    Err(Introduction::OtherChain { expected, found }) => {
-                        Fault::lasting(&node.endpoint, format!("is a node of {found}, not of {expected}"))
-                    }
-                };
-                faults.push(fault);
-            }
-        }
-        Err(QueryError::Endpoints { what, faults })
+        inner
+            .over_endpoints(what, |node| async move {
+                inner.introduce(&node).await?;
+                let (block, _) = inner.block_of(&node, height).await?;
+                if height.is_none() {
+                    behind(&node, block.height, inner.floor.load(Ordering::Relaxed))?;
+                }
+                Ok(block)
+            })
+            .await
     }
 }

@@ -38,22 +38,6 @@ use crate::{
 
 /// How long a message waits for company.
 const COMPANY: Duration = Duration::from_millis(50);
-/// How long transactions are waited for where the chain says nothing about it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// How long a cancelled caller still waits for the block that may be coming.
-    pub(crate) grace: Duration,
-    /// How long after a transaction's timeout its fate is still looked for before it is left open.
-    pub(crate) after_timeout: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        // A block takes about six seconds; a node that was gone for a minute may come back.
-        Self { grace: Duration::from_secs(8), after_timeout: Duration::from_secs(90) }
-    }
-}
-
 /// The most bytes that nodes take in one transaction are 1 MiB; the frame needs some of them.
 const MAX_BYTES: usize = (1 << 20) - 4096;
 /// The most gas for one transaction where the block allows more.
@@ -301,10 +285,7 @@ impl Chain {
             };
             let config = &self.inner().config;
             draft.gas = self.inner().pipeline.margins.limit(&messages, simulated, config.gas_adjustment);
-            let block_limit = match self.block_gas().await {
-                Ok(limit) => limit,
-                Err(error) => return Err((jobs, error.into())),
-            };
+            let block_limit = self.block_gas().await;
             let limit = block_limit.unwrap_or(GAS_CAP).min(GAS_CAP);
             if draft.gas > limit && jobs.len() > 1 {
                 // As many as fit by their average.
@@ -415,8 +396,10 @@ impl Chain {
         list.map_or(Dec::ZERO, |list| gas::minimum(list))
     }
 
-    async fn block_gas(&self) -> Result<Option<u64>, QueryError> {
-        self.inner().pipeline.max_block_gas.get_or_try_init(|| self.max_block_gas()).await.copied()
+    /// The most gas that a block takes; `None` for no limit, and where it cannot be asked for: then delivery tells.
+    async fn block_gas(&self) -> Option<u64> {
+        let limit = self.inner().pipeline.max_block_gas.get_or_try_init(|| self.max_block_gas()).await;
+        limit.ok().copied().flatten()
     }
 
     fn draft(&self, messages: &[Msg], ground: &Ground) -> Draft {

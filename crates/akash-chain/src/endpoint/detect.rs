@@ -17,7 +17,7 @@ pub(crate) async fn detect(endpoint: &Endpoint, client: &reqwest::Client) -> Res
         .map_err(|_| Fault::lasting(endpoint, "is not a valid address"))?;
     let web = match grpc_web::call(endpoint, client, probe).await {
         Ok(_) => return Ok(Carrier::GrpcWeb),
-        Err(fault) if !fault.maybe_done && fault.passing && fault.what.starts_with("cannot be reached") => {
+        Err(fault) if !fault.maybe_done && fault.what.starts_with("cannot be reached") => {
             return Err(fault);
         }
         Err(fault) => fault,

@@ -4,6 +4,17 @@
 
 use std::time::Duration;
 
+/// Whether asking the same endpoint again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It may.
+    Passing,
+    /// The endpoint is not what it should be.
+    Lasting,
+    /// It is a node, but does not serve this query (or a proxy in front of it does not let it through).
+    Unserved,
+}
+
 /// One endpoint's failure to answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{endpoint} {what}")]
@@ -15,7 +26,7 @@ pub struct Fault {
     /// Whether the request may have reached the node and been acted on.
     pub maybe_done: bool,
     /// Whether asking the same endpoint again can help.
-    pub passing: bool,
+    pub kind: FaultKind,
     /// How long the endpoint asked to be left alone (`Retry-After`).
     pub retry_after: Option<Duration>,
 }
@@ -27,14 +38,20 @@ impl Fault {
             endpoint: endpoint.to_string(),
             what: what.into(),
             maybe_done: true,
-            passing: true,
+            kind: FaultKind::Passing,
             retry_after: None,
         }
     }
 
     /// A fault that will stay: the endpoint is not what it should be. Nothing was done.
     pub(crate) fn lasting(endpoint: &super::Endpoint, what: impl Into<String>) -> Self {
-        Self { maybe_done: false, passing: false, ..Self::passing(endpoint, what) }
+        Self { maybe_done: false, kind: FaultKind::Lasting, ..Self::passing(endpoint, what) }
+    }
+
+    /// The endpoint does not serve what was asked for.
+    pub(crate) fn unserved(endpoint: &super::Endpoint, says: &str) -> Self {
+        let what = format!("does not serve this query ({says})");
+        Self { kind: FaultKind::Unserved, ..Self::lasting(endpoint, what) }
     }
 
     /// The request has not reached the node.

@@ -58,8 +58,7 @@ const POSTED: [&str; 2] = ["/cosmos.tx.v1beta1.Service/BroadcastTx", "/cosmos.tx
 
 /// One call.
 pub(crate) async fn call(endpoint: &Endpoint, client: &reqwest::Client, call: Call) -> Result<Reply, Fault> {
-    let not_served =
-        || Fault::lasting(endpoint, format!("is asked over REST, which has no path for {}", call.path));
+    let not_served = || Fault::unserved(endpoint, "no REST path");
     let (method, path, query) = target(&call).ok_or_else(not_served)?;
     let mut request = match method {
         Method::GET => client.get(url(endpoint, &path)).query(&query),
@@ -97,7 +96,7 @@ pub(crate) async fn call(endpoint: &Endpoint, client: &reqwest::Client, call: Ca
 }
 
 /// Method, path and query of a call.
-fn target(call: &Call) -> Option<(Method, String, Vec<(String, String)>)> {
+fn target(call: &Call) -> Option<(Method, String, transcode::Query)> {
     let (_, template) = PATHS.iter().find(|(path, _)| *path == call.path)?;
     if POSTED.contains(&call.path.as_str()) {
         return Some((Method::POST, (*template).to_owned(), Vec::new()));
@@ -117,7 +116,7 @@ fn target(call: &Call) -> Option<(Method, String, Vec<(String, String)>)> {
 }
 
 #[cfg(test)]
-pub(crate) fn url_of(path: &str, message: &[u8]) -> Option<(String, Vec<(String, String)>)> {
+pub(crate) fn url_of(path: &str, message: &[u8]) -> Option<(String, transcode::Query)> {
     let call = Call { path: path.to_owned(), height: None, message: message.to_vec().into() };
     target(&call).map(|(_, path, query)| (path, query))
 }

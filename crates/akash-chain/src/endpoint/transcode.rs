@@ -41,16 +41,19 @@ fn method(path: &str) -> Option<MethodDescriptor> {
     POOL.as_ref()?.get_service_by_name(service)?.methods().find(|method| method.name() == name)
 }
 
+/// Names and values of a query.
+pub(crate) type Query = Vec<(String, String)>;
+
 /// A request as query parameters: `filters.owner=akash1...`. Fields with default values are left out. `None` when the
 /// path is not known or the message is not of its type.
-pub(crate) fn query(path: &str, message: &[u8]) -> Option<Vec<(String, String)>> {
+pub(crate) fn query(path: &str, message: &[u8]) -> Option<Query> {
     let message = DynamicMessage::decode(method(path)?.input(), message).ok()?;
     let mut pairs = Vec::new();
     flatten("", &message, &mut pairs)?;
     Some(pairs)
 }
 
-fn flatten(prefix: &str, message: &DynamicMessage, pairs: &mut Vec<(String, String)>) -> Option<()> {
+fn flatten(prefix: &str, message: &DynamicMessage, pairs: &mut Query) -> Option<()> {
     for (field, value) in message.fields() {
         let name = format!("{prefix}{}", field.name());
         let values = match value {
