@@ -96,7 +96,8 @@ impl Receipt {
             ("provider", provider.map(Value::from)),
         ];
         target.extend(optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
-        let timestamp = answer.at.format(&Rfc3339).unwrap_or_default();
+        let Answer { response, at } = answer;
+        let timestamp = at.format(&Rfc3339).unwrap_or_default();
         let mut receipt = object(json!({
             "version": 1,
             "timestamp": timestamp,
@@ -106,7 +107,7 @@ impl Receipt {
             "action": self.action,
             "target": target,
             "request": self.request,
-            "response": answer.response,
+            "response": Value::Object(response),
             "reason": self.reason,
             "previous": null,
         }));

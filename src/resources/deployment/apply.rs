@@ -243,7 +243,7 @@ pub(super) async fn create(
                     format!("{error}. It is recorded in state, so nothing is lost either way."),
                 ),
                 OpenReason::EndpointsLost => {
-                    send::tell("Creating the deployment", &error, &limit, diagnostics)
+                    send::tell("Creating the deployment", &error, &limit, diagnostics);
                 }
             }
             private.pending = Some(pending.clone());

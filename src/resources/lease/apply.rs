@@ -453,7 +453,7 @@ async fn wait(
             }
         }
         Readiness::Ended(_) if limit.stopped() => {
-            outstanding("The services are not ready yet", limit, diagnostics)
+            outstanding("The services are not ready yet", limit, diagnostics);
         }
         Readiness::Ended(last) => {
             let more = ready::why_not(clients, target, wanted.lease(oseq)).await;
