@@ -159,9 +159,8 @@ fn abci_query(node: &Node, parameters: &Value) -> Result<Value, RpcError> {
         .or_else(|| STANDARD.decode(text(parameters, "data")).ok())
         .ok_or_else(|| RpcError::params("error decoding data: not hex"))?;
     let height = number(parameters, "height").filter(|height| *height > 0);
-    let is_broadcast = path == "cosmos.tx.v1beta1.Service/BroadcastTx";
-    let outcome = if is_broadcast {
-        Err(QueryError::new(Code::InvalidArgument, "unknown query path: invalid request"))
+    let outcome = if path == "cosmos.tx.v1beta1.Service/BroadcastTx" {
+        Err(QueryError::new(Code::InvalidArgument, "a query cannot broadcast"))
     } else {
         route(node, &path, &data, height)
     };
@@ -170,14 +169,8 @@ fn abci_query(node: &Node, parameters: &Value) -> Result<Value, RpcError> {
             "code": 0, "log": "", "info": "", "index": "0", "key": null, "proofOps": null, "codespace": "",
             "value": STANDARD.encode(&answer.bytes), "height": answer.height.to_string(),
         }),
-        Err(QueryError { code, message }) => {
-            let (number, kind) = match code {
-                Code::NotFound => (22, "key not found"),
-                Code::InvalidArgument => (18, "invalid request"),
-                _ => (6, "unknown request"),
-            };
-            let message = without_codespace(&message);
-            let log = if is_broadcast { message.to_owned() } else { format!("{message}: {kind}") };
+        Err(error) => {
+            let (number, log) = flattened(&error);
             json!({
                 "code": number, "log": log, "info": "", "index": "0", "key": null, "value": null,
                 "proofOps": null, "height": "0", "codespace": "sdk",
@@ -187,11 +180,23 @@ fn abci_query(node: &Node, parameters: &Value) -> Result<Value, RpcError> {
     Ok(json!({ "response": response }))
 }
 
-/// The message without `codespace X code N: ` in front.
-fn without_codespace(message: &str) -> &str {
+/// The code and the log of a query's error. A module's error loses the codespace in front; any other shows that it
+/// was a gRPC status.
+fn flattened(QueryError { code, message }: &QueryError) -> (u32, String) {
+    let (number, kind) = match code {
+        Code::Unimplemented => return (6, "unknown query path: unknown request".to_owned()),
+        Code::NotFound => (22, "key not found"),
+        Code::InvalidArgument => (18, "invalid request"),
+        _ => (6, "unknown request"),
+    };
+    // The SDK's own errors keep their code.
+    let own = message.strip_prefix("codespace sdk code ").and_then(|rest| rest.split_once(": "));
+    if let Some((Ok(own), rest)) = own.map(|(own, rest)| (own.parse(), rest)) {
+        return (own, rest.to_owned());
+    }
     match message.strip_prefix("codespace ").and_then(|rest| rest.split_once(": ")) {
-        Some((head, rest)) if head.contains(" code ") => rest,
-        _ => message,
+        Some((head, rest)) if head.contains(" code ") => (number, format!("{rest}: {kind}")),
+        _ => (number, format!("rpc error: code = {code:?} desc = {message}: {kind}")),
     }
 }
 
@@ -286,4 +291,47 @@ fn discovery(node: &Node) -> Result<Value, RpcError> {
         "node_version": info.node_version,
         "min_client_version": info.min_client_version,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_lose_their_form() {
+        for (code, message, expected) in [
+            (
+                Code::NotFound,
+                "codespace deployment code 4: Deployment not found",
+                (22, "Deployment not found: key not found"),
+            ),
+            (
+                Code::InvalidArgument,
+                "invalid state value",
+                (18, "rpc error: code = InvalidArgument desc = invalid state value: invalid request"),
+            ),
+            (
+                Code::Unknown,
+                "failed to execute message; message index: 0: Deployment exists with gas used: '36407'",
+                (
+                    6,
+                    "rpc error: code = Unknown desc = failed to execute message; message index: 0: Deployment exists \
+                     with gas used: '36407': unknown request",
+                ),
+            ),
+            (Code::Unknown, "codespace sdk code 26: invalid height: future", (26, "invalid height: future")),
+            (Code::Unimplemented, "unknown service or method", (6, "unknown query path: unknown request")),
+        ] {
+            let (number, log) = flattened(&QueryError::new(code, message));
+            assert_eq!((number, log.as_str()), expected);
+        }
+    }
+
+    #[test]
+    fn hex_digits() {
+        assert_eq!(unhex("0aFf"), Some(vec![10, 255]));
+        assert_eq!(unhex(""), Some(Vec::new()));
+        assert_eq!(unhex("0"), None);
+        assert_eq!(unhex("zz"), None);
+    }
 }
