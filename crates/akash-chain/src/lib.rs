@@ -1,6 +1,4 @@
-//! Endpoints, wallet, transactions and queries of Akash Network. See the crate's README.
-//!
-//! The crate must not know Terraform, SDL, or providers' gateways.
+#![doc = include_str!("../README.md")]
 
 mod address;
 #[cfg(test)]

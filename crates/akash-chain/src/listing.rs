@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -13,7 +13,7 @@ use std::{
 
 use akash_proto::akash::{
     deployment::v1beta4::QueryDeploymentResponse, market::v1::LeaseFilters,
-    market::v1beta5::QueryLeaseResponse,
+    market::v1beta5::QueryLeaseResponse, provider::v1beta4::Provider,
 };
 use time::OffsetDateTime;
 
@@ -21,6 +21,8 @@ use crate::{Block, Chain, QueryError};
 
 /// For how long after it was taken a snapshot is given out.
 const LIFETIME: Duration = Duration::from_secs(5);
+/// For how long what a provider has on chain is given out again: it hardly ever changes.
+const PROVIDER_LIFETIME: Duration = Duration::from_secs(60);
 
 /// What an owner has on chain at one height.
 #[derive(Debug, Clone)]
@@ -38,21 +40,67 @@ pub struct Listing {
 /// The snapshots of one [`Chain`].
 #[derive(Default)]
 pub(crate) struct Listings {
-    owners: std::sync::Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Taken>>>>>,
+    owners: Shared<Arc<Listing>>,
+    providers: Shared<Option<Provider>>,
+    certificates: Shared<Vec<Vec<u8>>>,
     /// Grows whenever a transaction of this wallet is sent or included: older snapshots are dropped.
     generation: AtomicU64,
 }
 
-struct Taken {
-    at: Instant,
-    generation: u64,
-    listing: Arc<Listing>,
-}
-
 impl Listings {
-    /// Drops every snapshot.
+    /// Drops every snapshot of an owner.
     pub(crate) fn drop_all(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Answers that concurrent askers of the same key share, and that are given out again for a while.
+struct Shared<T>(Mutex<HashMap<String, Slot<T>>>);
+
+type Slot<T> = Arc<tokio::sync::Mutex<Option<Taken<T>>>>;
+
+struct Taken<T> {
+    at: Instant,
+    generation: u64,
+    answer: T,
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    /// The answer for `key`: one that is younger than `lifetime` and of the current generation, else a new one.
+    async fn get(
+        &self,
+        key: &str,
+        lifetime: Duration,
+        generation: &AtomicU64,
+        ask: impl AsyncFn() -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.entry(key.to_owned()).or_default().clone()
+        };
+        // Held while it is asked for, so that concurrent askers wait for one answer.
+        let mut slot = slot.lock().await;
+        loop {
+            let current = generation.load(Ordering::Acquire);
+            if let Some(taken) = slot.as_ref().filter(|taken| taken.generation == current)
+                && taken.at.elapsed() < lifetime
+            {
+                return Ok(taken.answer.clone());
+            }
+            let at = Instant::now();
+            let answer = ask().await?;
+            *slot = Some(Taken { at, generation: current, answer: answer.clone() });
+            if generation.load(Ordering::Acquire) == current {
+                // Given out even if it took longer than its lifetime: it is newer than the question.
+                return Ok(answer);
+            }
+        }
     }
 }
 
@@ -61,32 +109,21 @@ impl Chain {
     /// It is dropped when this wallet sends a transaction and when one is included.
     pub async fn listing(&self, owner: &str) -> Result<Arc<Listing>, QueryError> {
         let listings = &self.inner().listings;
-        let slot = {
-            let mut owners = listings.owners.lock().unwrap_or_else(PoisonError::into_inner);
-            owners.entry(owner.to_owned()).or_default().clone()
-        };
-        // Held while it is taken, so that concurrent readers wait for one snapshot.
-        let mut slot = slot.lock().await;
-        loop {
-            let generation = listings.generation.load(Ordering::Acquire);
-            if let Some(taken) = &*slot
-                && taken.generation == generation
-                && taken.at.elapsed() < LIFETIME
-            {
-                return Ok(taken.listing.clone());
-            }
-            let at = Instant::now();
-            let listing = Arc::new(self.take_listing(owner).await?);
-            *slot = Some(Taken { at, generation, listing });
-            if listings.generation.load(Ordering::Acquire) == generation {
-                // Given out even if taking it took longer than its lifetime: it is newer than the reader's question.
-                return slot.as_ref().map(|taken| taken.listing.clone()).ok_or(QueryError::Malformed {
-                    what: "the listing",
-                    endpoint: String::new(),
-                    missing: "a snapshot",
-                });
-            }
-        }
+        let take = async || self.take_listing(owner).await.map(Arc::new);
+        listings.owners.get(owner, LIFETIME, &listings.generation, take).await
+    }
+
+    /// [`Chain::provider`], at most a minute old: for reads of many leases.
+    pub async fn recent_provider(&self, address: &str) -> Result<Option<Provider>, QueryError> {
+        let ask = async || self.provider(address).await;
+        self.inner().listings.providers.get(address, PROVIDER_LIFETIME, &AtomicU64::new(0), ask).await
+    }
+
+    /// [`Chain::certificates`], at most a minute old: for reads of many leases. Where a connection is refused because
+    /// of its certificate, ask anew: it may have been renewed.
+    pub async fn recent_certificates(&self, owner: &str) -> Result<Vec<Vec<u8>>, QueryError> {
+        let ask = async || self.certificates(owner).await;
+        self.inner().listings.certificates.get(owner, PROVIDER_LIFETIME, &AtomicU64::new(0), ask).await
     }
 
     async fn take_listing(&self, owner: &str) -> Result<Listing, QueryError> {

@@ -149,6 +149,24 @@ async fn life(devnet: &Devnet, endpoint: String) {
     assert!(provider.host_uri.starts_with("https://"));
     assert_eq!(chain.providers().await.unwrap().len(), devnet.providers().len());
     assert_eq!(chain.certificates(&bid.provider).await.unwrap().len(), 1);
+    assert_eq!(
+        chain.certificates(&bid.provider).await.unwrap(),
+        chain.recent_certificates(&bid.provider).await.unwrap()
+    );
+    let requests = devnet.request_count();
+    let again = async || {
+        (
+            chain.recent_provider(&bid.provider).await.unwrap(),
+            chain.recent_certificates(&bid.provider).await.unwrap(),
+        )
+    };
+    let answers = futures::future::join_all((0..20).map(|_| again())).await;
+    assert!(
+        answers
+            .iter()
+            .all(|(found, certificates)| found.as_ref() == Some(&provider) && certificates.len() == 1)
+    );
+    assert_eq!(devnet.request_count() - requests, 1, "one for the provider; its certificate is known");
     let audited =
         futures::future::join_all(devnet.providers().iter().map(|provider| chain.audits(&provider.address)))
             .await;
