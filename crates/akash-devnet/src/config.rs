@@ -126,9 +126,14 @@ impl Default for DevnetConfig {
                     ("organization", name),
                     ("capabilities/storage/1/persistent", "true"),
                     ("capabilities/storage/1/class", "beta2"),
+                    ("capabilities/storage/2/persistent", "true"),
+                    ("capabilities/storage/2/class", "beta3"),
                 ]
+                .into_iter()
+                // One of them has GPUs.
+                .chain(audited.then_some(("capabilities/gpu/vendor/nvidia/model/a100", "true")))
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .to_vec(),
+                .collect(),
                 price_factor: factor.parse().unwrap_or_default(),
                 audited,
                 status_style,

@@ -1,6 +1,8 @@
 //! Plans of an `akash_deployment`: functions of configuration, prior state and prior private state alone, because
 //! Terraform plans again during apply and refuses another answer.
 
+use std::collections::BTreeSet;
+
 use akash_proto::{Coin, Dec};
 use akash_sdl::{Change, Compilation, Kind, Reason, Sdl, Severity};
 use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
@@ -22,6 +24,30 @@ pub(super) fn validate(config: &Deployment, diagnostics: &mut Diagnostics) {
     }
     if let Value::Known(text) = &config.sdl {
         tell(&akash_sdl::compile(text), text, diagnostics);
+        placeholders(text, diagnostics);
+    }
+}
+
+/// Without `secrets` nothing fills a placeholder in: a service would get it as its password.
+fn placeholders(text: &str, diagnostics: &mut Diagnostics) {
+    let names: BTreeSet<&str> = text
+        .split("${secret.")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+        .filter(|name| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        })
+        .collect();
+    if !names.is_empty() {
+        let list = names.iter().map(|name| format!("`${{secret.{name}}}`")).collect::<Vec<_>>().join(", ");
+        diagnostics.warning_at(
+            &Path::root("sdl"),
+            "Placeholders are sent as they are",
+            format!(
+                "{list}: `secrets` is not built yet, so the service gets this very text. Fill it in with `replace(sdl, …)`; \
+                 the value is then in state, as every argument is."
+            ),
+        );
     }
 }
 

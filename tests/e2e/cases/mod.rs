@@ -3,6 +3,7 @@
 mod configuration;
 mod deployment;
 mod examples;
+mod functions;
 mod import;
 mod interrupt;
 mod lease;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<CaseDefinition> {
         interrupt::cases(),
         loss::cases(),
         examples::cases(),
+        functions::cases(),
     ]
     .into_iter()
     .flatten()
