@@ -294,7 +294,10 @@ fn receipt_line(json: &str) -> String {
 /// What came back, as the provider says when it closes the deployment.
 fn refund(printed: &str) -> Result<&str> {
     let lines = printed.lines().map(|line| line.trim_start_matches(['│', '╷', ' ']));
-    lines.into_iter().find(|line| line.contains("came back")).context("destroying said nothing of a refund")
+    lines
+        .map(|line| line.trim_start_matches("Warning: "))
+        .find(|line| line.contains("came back"))
+        .context("destroying said nothing of a refund")
 }
 
 fn instructions(dir: &mut Workdir, network: &Network) {

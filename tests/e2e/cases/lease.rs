@@ -215,7 +215,7 @@ async fn refused_manifest_goes_to_the_next(case: Case) -> Result<()> {
     workspace.write("web.yaml", &Sdl::default().text());
     let bidders = bidders(&workspace).await?;
     let cheapest = network.local()?.provider_name(&bidders[0])?;
-    network.local()?.set(Fault::ManifestStatus { provider: Some(cheapest), status: 422 });
+    network.local()?.set(Fault::ManifestStatus { provider: Some(cheapest), status: 400 });
     workspace.write("main.tf", &config::web("", ""));
     workspace.apply().await?;
     let state = workspace.state().await?;

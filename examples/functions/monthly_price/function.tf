@@ -1,0 +1,3 @@
+output "usd_a_month" {
+  value = provider::akash::monthly_price("27.5")
+}

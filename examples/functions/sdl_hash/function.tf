@@ -1,0 +1,3 @@
+output "hash" {
+  value = provider::akash::sdl_hash(file("web.yaml"))
+}
