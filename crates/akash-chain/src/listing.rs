@@ -15,6 +15,7 @@ use akash_proto::akash::{
     deployment::v1beta4::QueryDeploymentResponse, market::v1::LeaseFilters,
     market::v1beta5::QueryLeaseResponse, provider::v1beta4::Provider,
 };
+use futures::{FutureExt as _, future::BoxFuture};
 use time::OffsetDateTime;
 
 use crate::{Block, Chain, QueryError};
@@ -71,6 +72,9 @@ impl<T> Default for Shared<T> {
     }
 }
 
+/// One question to the chain, boxed: with an `AsyncFn` callers could not show that their own futures are `Send`.
+type Ask<'a, T> = dyn Fn() -> BoxFuture<'a, Result<T, QueryError>> + Send + Sync + 'a;
+
 impl<T: Clone> Shared<T> {
     /// The answer for `key`: one that is younger than `lifetime` and of the current generation, else a new one.
     async fn get(
@@ -78,7 +82,7 @@ impl<T: Clone> Shared<T> {
         key: &str,
         lifetime: Duration,
         generation: &AtomicU64,
-        ask: impl AsyncFn() -> Result<T, QueryError>,
+        ask: &Ask<'_, T>,
     ) -> Result<T, QueryError> {
         let slot = {
             let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,21 +113,21 @@ impl Chain {
     /// It is dropped when this wallet sends a transaction and when one is included.
     pub async fn listing(&self, owner: &str) -> Result<Arc<Listing>, QueryError> {
         let listings = &self.inner().listings;
-        let take = async || self.take_listing(owner).await.map(Arc::new);
-        listings.owners.get(owner, LIFETIME, &listings.generation, take).await
+        let take = || async move { self.take_listing(owner).await.map(Arc::new) }.boxed();
+        listings.owners.get(owner, LIFETIME, &listings.generation, &take).await
     }
 
     /// [`Chain::provider`], at most a minute old: for reads of many leases.
     pub async fn recent_provider(&self, address: &str) -> Result<Option<Provider>, QueryError> {
-        let ask = async || self.provider(address).await;
-        self.inner().listings.providers.get(address, PROVIDER_LIFETIME, &AtomicU64::new(0), ask).await
+        let ask = || async move { self.provider(address).await }.boxed();
+        self.inner().listings.providers.get(address, PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
     }
 
     /// [`Chain::certificates`], at most a minute old: for reads of many leases. Where a connection is refused because
     /// of its certificate, ask anew: it may have been renewed.
     pub async fn recent_certificates(&self, owner: &str) -> Result<Vec<Vec<u8>>, QueryError> {
-        let ask = async || self.certificates(owner).await;
-        self.inner().listings.certificates.get(owner, PROVIDER_LIFETIME, &AtomicU64::new(0), ask).await
+        let ask = || async move { self.certificates(owner).await }.boxed();
+        self.inner().listings.certificates.get(owner, PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
     }
 
     async fn take_listing(&self, owner: &str) -> Result<Listing, QueryError> {

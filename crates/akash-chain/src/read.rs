@@ -312,13 +312,22 @@ impl Inner {
             let call = &call;
             async move {
                 self.introduce(&node).await?;
-                let answer = self.ask(&node, height, call).await?;
                 let floor = match floor {
                     Floor::Own => &self.floor,
                     Floor::Seen => &self.seen,
                 };
-                if let Some(height) = answer.height() {
-                    behind(&node, height, floor.load(Ordering::Relaxed))?;
+                let mut answer = self.ask(&node, height, call).await?;
+                let floor = floor.load(Ordering::Relaxed);
+                match answer.height() {
+                    Some(height) => behind(&node, height, floor)?,
+                    // Not every carrier says at which height a refusal was given. It counts once the node is known
+                    // to have been up to date before it was asked.
+                    None if floor > 0 && matches!(answer, Answered::Error(_)) => {
+                        let (block, _) = self.block_of(&node, None).await?;
+                        behind(&node, block.height, floor)?;
+                        answer = self.ask(&node, height, call).await?;
+                    }
+                    None => {}
                 }
                 Ok((node, answer))
             }

@@ -251,6 +251,33 @@ async fn faults() {
 }
 
 #[tokio::test]
+async fn endpoints_that_stop_or_stay_behind() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint(), devnet.rest_endpoint(), devnet.rpc_endpoint()]);
+    let owner = owner(&chain);
+    submit(&chain, create(&chain, 1)).await.unwrap();
+
+    let stale = devnet.faults().set(Fault::StaleHeight { blocks: 3 });
+    let (created, ()) = futures::join!(submit(&chain, create(&chain, 2)), async {
+        devnet.wait_blocks(4).await;
+        devnet.faults().clear(stale);
+    });
+    created.unwrap();
+    devnet.faults().times(Fault::StaleHeight { blocks: 3 }, 3);
+    assert!(chain.deployment(&owner, 2).await.unwrap().is_some(), "not taken for missing");
+
+    // Both go away just before the broadcast: the third one takes it.
+    let stop = |_: &Pending| {
+        for endpoint in [akash_devnet::Endpoint::Grpc, akash_devnet::Endpoint::Rest] {
+            devnet.faults().set(Fault::StopEndpoint { endpoint });
+        }
+    };
+    chain.submit(create(&chain, 3), &CancellationToken::new(), &stop).await.unwrap();
+    assert_eq!(devnet.active_deployments(&owner), [1, 2, 3]);
+    devnet.stop().await;
+}
+
+#[tokio::test]
 async fn a_lost_broadcast_did_not_happen() {
     let config = DevnetConfig { ports: Ports::Free, blocks: Blocks::Manual, ..DevnetConfig::default() };
     let devnet = Devnet::start(config).await.unwrap();
