@@ -14,7 +14,6 @@ use tfplugin::{
 use crate::config::{self, Mnemonic, ProviderConfig, Settings};
 use crate::data_sources::bids::BidsDataSource;
 use crate::functions;
-use crate::lifecycle::providers::Providers;
 use crate::resources::{deployment::DeploymentResource, lease::LeaseResource};
 
 /// What every resource and data source works with, once the provider is configured.
@@ -23,8 +22,6 @@ pub(crate) struct Clients {
     pub(crate) chain: Chain,
     /// Providers' gateways.
     pub(crate) gateway: GatewayClient,
-    /// What the chain says of providers, asked once.
-    pub(crate) providers: Providers,
     /// The chain's id, as its nodes say.
     pub(crate) chain_id: String,
     /// The preset's name, if one was chosen.
@@ -264,7 +261,6 @@ async fn connect(
     Some(Clients {
         chain,
         gateway,
-        providers: Providers::default(),
         chain_id,
         network: settings.network,
         owner,

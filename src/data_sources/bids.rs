@@ -261,7 +261,7 @@ async fn age(clients: &Clients, order: &Order) -> Result<Duration, QueryError> {
 }
 
 async fn describe(clients: &Clients, policy: &Policy, offer: Offer) -> Result<BidValue, QueryError> {
-    let provider = clients.providers.get(&clients.chain, &offer.provider).await?;
+    let provider = clients.chain.recent_provider(&offer.provider).await?;
     Ok(BidValue {
         passed_over: policy.objection(&offer.provider, offer.price),
         price: offer.price.to_string(),

@@ -1,33 +1,9 @@
-//! What the chain says of providers, asked once a process for each: their gateway's address and their attributes.
+//! What the chain says of a provider: its gateway's address and its attributes.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
 
-use akash_chain::{Chain, QueryError};
 use akash_gateway::ProviderTarget;
 use akash_proto::akash::provider::v1beta4::Provider;
-use tokio::sync::OnceCell;
-
-/// The providers that this process has asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Providers(Mutex<HashMap<String, Arc<OnceCell<Provider>>>>);
-
-impl Providers {
-    /// A provider by its account's address; `None` where the chain has none. Concurrent callers share one query.
-    pub(crate) async fn get(&self, chain: &Chain, address: &str) -> Result<Option<Provider>, QueryError> {
-        let cell = {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known.entry(address.to_owned()).or_default().clone()
-        };
-        let found =
-            cell.get_or_try_init(|| async { chain.provider(address).await.map_err(Some)?.ok_or(None) }).await;
-        match found {
-            Ok(provider) => Ok(Some(provider.clone())),
-            Err(None) => Ok(None),
-            Err(Some(error)) => Err(error),
-        }
-    }
-}
 
 /// Where the provider's gateway is.
 pub(crate) fn target(provider: &Provider) -> ProviderTarget {

@@ -364,7 +364,7 @@ async fn deliver(
     lease: &LeaseId,
     diagnostics: &mut Diagnostics,
 ) -> Delivered {
-    let provider = match clients.providers.get(&clients.chain, &lease.provider).await {
+    let provider = match clients.chain.recent_provider(&lease.provider).await {
         Ok(Some(provider)) => provider,
         Ok(None) => return Delivered::Refused("the chain does not have this provider any more".into()),
         Err(error) => {
@@ -525,7 +525,7 @@ pub(super) async fn update(
         return relocate(clients, cx, &limit, &config, &wanted, &prior, undone, private, diagnostics).await;
     }
     let lease = lease_id(&wanted.id, &prior);
-    let provider = match clients.providers.get(&clients.chain, &lease.provider).await {
+    let provider = match clients.chain.recent_provider(&lease.provider).await {
         Ok(Some(provider)) => provider,
         Ok(None) => {
             diagnostics.error(

@@ -205,7 +205,7 @@ async fn record(clients: &Clients, id: &GroupRef, state: &mut Lease, lease: &mar
         state.group = group_name(clients, id).await.into();
     }
     if !state.provider_host.is_known() || !state.provider_attributes.is_known() {
-        match clients.providers.get(&clients.chain, &lease_id.provider).await {
+        match clients.chain.recent_provider(&lease_id.provider).await {
             Ok(Some(provider)) => {
                 state.provider_host = providers::host(&provider).into();
                 state.provider_attributes = Value::Known(providers::attributes(&provider));
@@ -237,7 +237,7 @@ async fn ask_provider(
     let oseq = state.oseq.known().copied().unwrap_or_default();
     let reference = LeaseRef { dseq: id.deployment.dseq, gseq: id.gseq, oseq };
     let address = state.provider_address.as_deref().unwrap_or_default();
-    let Ok(Some(provider)) = clients.providers.get(&clients.chain, address).await else {
+    let Ok(Some(provider)) = clients.chain.recent_provider(address).await else {
         diagnostics.warning(
             format!("The provider of lease {id} can't be looked up"),
             "What state has of it is kept.",
