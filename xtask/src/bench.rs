@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements, printed as tables. Each is taken from release builds.
 
+mod deploy;
 mod plugin;
 mod sdl;
 
@@ -18,6 +19,8 @@ pub(crate) struct Args {
 enum What {
     /// The plugin: time to the handshake line, memory after it, size of the binary
     Plugin(plugin::Args),
+    /// Deployments and leases in one apply, a plan without changes after it, and the destroy; prints JSON
+    Deploy(deploy::Args),
     /// SDL files of a directory: parse, groups, manifest and hash
     Sdl(sdl::Args),
 }
@@ -25,6 +28,7 @@ enum What {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match &args.what {
         What::Plugin(args) => plugin::run(args),
+        What::Deploy(args) => deploy::run(args),
         What::Sdl(args) => sdl::run(args),
     }
 }

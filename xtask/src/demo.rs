@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use xtask::{
     workdir::{Install, Workdir},
 };
 
-use crate::cargo;
+use crate::{cargo, local::Local};
 
 const SDL: &str = include_str!("../../examples/quickstart/web.yaml");
 const IMAGES: [&str; 2] = ["nginx:1.27-alpine", "nginx:1.28-alpine"];
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
     let begun = Instant::now();
     eprintln!("==> starting the local network: a chain and three providers");
-    let mut network = Network::start(&devnet)?;
+    let mut network = Local::start(&devnet, &[])?;
     println!("network    chain {} at {}", network.chain_id, network.endpoint);
 
     let mut dir = Workdir::new(&client, &provider, Install::Mirror)?;
@@ -113,7 +113,7 @@ fn choose(path: Option<&Path>) -> Result<Client> {
 }
 
 /// The quickstart's configuration, on this network.
-fn configuration(network: &Network) -> String {
+fn configuration(network: &Local) -> String {
     format!(
         r#"terraform {{
   required_providers {{
@@ -146,46 +146,6 @@ output "url" {{ value = akash_lease.web.url }}
         endpoint = network.endpoint,
         chain_id = network.chain_id,
     )
-}
-
-/// The local network in a process of its own, which ends with this one.
-struct Network {
-    child: Child,
-    endpoint: String,
-    chain_id: String,
-    mnemonic: String,
-}
-
-impl Network {
-    fn start(binary: &Path) -> Result<Network> {
-        let mut child = Command::new(binary)
-            .args(["--ports", "free", "--exit-with-parent"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the local network")?;
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
-        let said: Value =
-            serde_json::from_str(&line).with_context(|| format!("the local network said {line:?}"))?;
-        let text = |pointer: &str| {
-            let value = said.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-            value.with_context(|| format!("the local network did not say {pointer}"))
-        };
-        let (endpoint, chain_id, mnemonic) = (text("/grpc")?, text("/chain_id")?, text("/mnemonic")?);
-        Ok(Network { child, endpoint, chain_id, mnemonic })
-    }
-
-    fn wait(&mut self) -> Result<()> {
-        self.child.wait().map(|_| ()).context("the local network")
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Runs one command of the client and shows what it prints, on stderr, as it comes. Fails unless it ends with one
@@ -300,7 +260,7 @@ fn refund(printed: &str) -> Result<&str> {
         .context("destroying said nothing of a refund")
 }
 
-fn instructions(dir: &mut Workdir, network: &Network) {
+fn instructions(dir: &mut Workdir, network: &Local) {
     let client = dir.client().path.display().to_string();
     println!("\nThe network runs until this command is stopped with Ctrl-C. In another terminal:\n");
     println!("  cd {}", dir.path().display());

@@ -8,6 +8,7 @@ mod demo;
 mod devnet;
 mod docs;
 mod e2e;
+mod local;
 mod sdl;
 mod test;
 
