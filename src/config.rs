@@ -100,7 +100,7 @@ pub(crate) fn schema() -> Schema {
          variable.",
     )
     .attribute("network", string().description("Preset of chain id and endpoints: `mainnet`, `sandbox` (also `testnet`) or `devnet`. Environment: `AKASH_NETWORK`. There is no default: a wallet should not be one typing error away from another chain."))
-    .attribute("endpoints", Attribute::list(Type::String).optional().description("Addresses of nodes: `grpc://`, `grpcs://`, or `http(s)://` of a node that serves gRPC-Web. Used in order of health; beats the preset's. Environment: `AKASH_ENDPOINTS`, also `AKASH_GRPC_ENDPOINT`, `AKASH_REST_ENDPOINT`, `AKASH_NODE` (comma lists); the variables count only if neither `network` nor `endpoints` is set as an argument."))
+    .attribute("endpoints", Attribute::list(Type::String).optional().description("Addresses of nodes: `grpc://`, `grpcs://`, or any `http(s)://` address of a node: whether it passes gRPC-Web, RPC or REST JSON is found out once, and can be forced (`web+https://`, `rpc+https://`, `rest+https://`). Used in order of health; beats the preset's. Environment: `AKASH_ENDPOINTS`, also `AKASH_GRPC_ENDPOINT`, `AKASH_REST_ENDPOINT`, `AKASH_NODE` (comma lists); the variables count only if neither `network` nor `endpoints` is set as an argument."))
     .attribute("chain_id", string().description("Refused when the node says otherwise. Environment: `AKASH_CHAIN_ID`."))
     .attribute("mnemonic", string().sensitive().description("The wallet's BIP-39 words. Better in the environment: `AKASH_MNEMONIC`. Without a wallet everything that signs is an error; plans, data sources and validation work."))
     .attribute("mnemonic_file", string().description("A file with the words. Environment: `AKASH_MNEMONIC_FILE`."))
