@@ -22,6 +22,9 @@ struct Arguments {
     /// A file that keeps the chain from one start to the next.
     #[arg(long)]
     state: Option<PathBuf>,
+    /// Which providers there are; `east` answers lease status as sparsely as the real daemon was seen to.
+    #[arg(long, value_delimiter = ',', default_values = ["west", "east", "europe"], value_parser = ["west", "east", "europe"])]
+    providers: Vec<String>,
     /// Stop when standard input is closed, that is when whoever started this ends.
     #[arg(long)]
     exit_with_parent: bool,
@@ -64,14 +67,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         PortChoice::Default => Ports::Default,
         PortChoice::Free => Ports::Free,
     };
-    let devnet = Devnet::start(DevnetConfig {
+    let mut config = DevnetConfig {
         block_time: arguments.block_time,
         ports,
         chain_id: arguments.chain_id,
         state_file: arguments.state,
         ..DevnetConfig::default()
-    })
-    .await?;
+    };
+    config.providers.retain(|provider| arguments.providers.contains(&provider.name));
+    let devnet = Devnet::start(config).await?;
     announce(&devnet)?;
     let mut terminate = terminate()?;
     tokio::select! {
