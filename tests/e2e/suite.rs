@@ -21,10 +21,13 @@ use crate::{
     workspace::Workspace,
 };
 
+/// What a case does.
+pub(crate) type Run = fn(Case) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
 /// One case: its name and what it does.
 pub(crate) struct CaseDefinition {
     pub(crate) name: &'static str,
-    pub(crate) run: fn(Case) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>,
+    pub(crate) run: Run,
 }
 
 /// Names the cases of a module: `cases![name, …]` gives their definitions, each under `MODULE::name`.
@@ -127,10 +130,7 @@ impl Suite {
 }
 
 /// Runs a case in a task of its own, so that its end is seen however it comes, then closes what it created.
-async fn conduct(
-    case: Case,
-    run: fn(Case) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>,
-) -> Result<Completion, Failed> {
+async fn conduct(case: Case, run: Run) -> Result<Completion, Failed> {
     let result = match tokio::spawn(run(case.clone())).await {
         Ok(result) => result,
         Err(error) => Err(anyhow!("{}", panic_text(error))),

@@ -211,7 +211,7 @@ async fn unknown_configuration(case: Case) -> Result<()> {
     workspace.env("AKASH_CHAIN_ID", None);
     let plan = workspace.plan().await?;
     plan.expect(DEPLOYMENT, "create")?;
-    workspace.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
+    workspace.apply_with(&["plan.bin"]).await?;
     workspace.expect_no_changes().await
 }
 

@@ -41,7 +41,7 @@ async fn taken_in(first: &Workspace, second: &Workspace) -> Result<()> {
     plan.expect(DEPLOYMENT, "update")?;
     plan.expect(LEASE, "update")?;
     let balance = second.network().fee_balance().await?;
-    second.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
+    second.apply_with(&["plan.bin"]).await?;
     if second.network().is_local() && second.network().is_own() {
         ensure!(second.network().fee_balance().await? == balance, "the import sent something");
     }
@@ -117,7 +117,7 @@ async fn with_another_sdl(case: Case) -> Result<()> {
     second.write("import.tf", &import(&format!("id = \"{id}\""), &format!("id = \"{id}/1\"")));
     let plan = second.plan().await?;
     plan.expect(DEPLOYMENT, "update")?;
-    second.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
+    second.apply_with(&["plan.bin"]).await?;
     let (before, after) = (first.state().await?, second.state().await?);
     ensure!(after.get(DEPLOYMENT, "/hash")? != before.get(DEPLOYMENT, "/hash")?, "the hash is not sent");
     second.expect_no_changes().await

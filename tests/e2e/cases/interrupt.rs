@@ -118,7 +118,7 @@ async fn client_while_waiting_to_be_ready(case: Case) -> Result<()> {
     plan.expect(DEPLOYMENT, "no-op")?;
     plan.expect(LEASE, "update")?;
     network.local()?.clear();
-    workspace.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
+    workspace.apply_with(&["plan.bin"]).await?;
     let after = workspace.state().await?;
     ensure!(after.get(LEASE, "/ready")? == json!(true));
     ensure!(after.get(LEASE, "/oseq")? == json!(1), "a second lease was taken");

@@ -118,7 +118,7 @@ async fn tainted(case: Case) -> Result<()> {
     let plan = workspace.plan().await?;
     plan.expect(LEASE, "delete create")?;
     plan.expect(DEPLOYMENT, "no-op")?;
-    workspace.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
+    workspace.apply_with(&["plan.bin"]).await?;
     workspace.expect_no_changes().await
 }
 
@@ -136,7 +136,7 @@ async fn select_alone_sends_nothing(case: Case) -> Result<()> {
     let plan = workspace.plan().await?;
     plan.expect(LEASE, "update")?;
     plan.expect_unknown(LEASE, &[])?;
-    workspace.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
+    workspace.apply_with(&["plan.bin"]).await?;
     ensure!(network.fee_balance().await? == balance, "a fee was paid: something was sent");
     workspace.expect_no_changes().await
 }
@@ -201,7 +201,7 @@ async fn moved_to_another_provider(case: Case) -> Result<()> {
     let plan = workspace.plan().await?;
     plan.expect(LEASE, "update")?;
     plan.output.expect_warning(&["data", "lost"])?;
-    workspace.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
+    workspace.apply_with(&["plan.bin"]).await?;
     let after = workspace.state().await?;
     ensure!(after.get(LEASE, "/id")? == before.get(LEASE, "/id")?);
     ensure!(after.text(LEASE, "/provider_address")? == bidders[1]);

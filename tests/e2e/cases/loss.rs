@@ -41,7 +41,7 @@ async fn deployment_closed_by_hand(case: Case) -> Result<()> {
     plan.output.expect_warning(&["closed", &dseq])?;
     plan.expect(DEPLOYMENT, "create")?;
     plan.expect(LEASE, "create")?;
-    workspace.run(&["apply", "-json", "plan.bin"]).await?.succeeded()?;
+    workspace.apply_with(&["plan.bin"]).await?;
     ensure!(workspace.state().await?.text(DEPLOYMENT, "/dseq")? != dseq);
     workspace.expect_no_changes().await
 }
