@@ -189,7 +189,9 @@ async fn acquire(
             Err(NoLease::Submit(error, lease)) => {
                 let Some((lease, price)) = lease.filter(|_| send::pending(&error).is_some()) else {
                     send::tell("Taking a lease", &error, limit, diagnostics);
-                    tidy(clients, cx, wanted, diagnostics).await;
+                    if !limit.stopped() {
+                        tidy(clients, cx, wanted, diagnostics).await;
+                    }
                     return None;
                 };
                 return Some(pending(saved, wanted, &lease, price, &error, limit, diagnostics));
