@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// A file that can't be read is a line like that of an invalid one, so that one line answers each name.
 fn report(out: &mut impl Write, path: &str) -> Result<()> {
     let line = match fs::read(path) {
-        Ok(bytes) => akash_sdl::report(path, &bytes),
+        Ok(bytes) => akash_sdl::report(path, &akash_sdl::compile_bytes(&bytes)),
         Err(error) => json!({
             "path": path, "valid": false, "hash": null, "groups": null, "manifest": null,
             "errors": [{"message": format!("cannot read the file: {error}")}], "warnings": [],

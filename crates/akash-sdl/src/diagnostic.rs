@@ -57,8 +57,8 @@ pub enum Kind {
     Tee,
     /// Amounts and the number of denominations.
     Price,
-    /// A denomination other than `uact`: valid for the parser, refused by the chain (deployment code 24). A warning here;
-    /// a caller that is about to deploy should make it an error.
+    /// A denomination other than `uact`: valid for the parser, refused by the chain (deployment code 24). A warning, and
+    /// an error after [`crate::Compilation::for_chain`].
     Denom,
     /// Outside the chain's limits.
     Limit,

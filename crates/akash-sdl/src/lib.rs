@@ -107,6 +107,16 @@ pub struct Compilation {
 }
 
 impl Compilation {
+    /// The verdict of the chain instead of the network's parser alone: a price in a denomination that the chain refuses
+    /// (`Kind::Denom`) becomes an error. `sdl` stays. For whoever is about to deploy.
+    #[must_use]
+    pub fn for_chain(mut self) -> Self {
+        for diagnostic in self.diagnostics.iter_mut().filter(|diagnostic| diagnostic.kind == Kind::Denom) {
+            diagnostic.severity = Severity::Error;
+        }
+        self
+    }
+
     /// The errors.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)

@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{Diagnostic, compile_bytes};
+use crate::{Compilation, Diagnostic};
 
 /// `{path, valid, hash, groups, manifest, errors, warnings}`; errors and warnings as
 /// `{line, column, path, message, kind, rule, hint}`. `hash`, `groups` and `manifest` are null for an SDL that is not
 /// valid. The manifest holds env values and credentials as they are: keep the object out of logs.
-pub fn report(path: &str, text: &[u8]) -> Value {
-    let compilation = compile_bytes(text);
+pub fn report(path: &str, compilation: &Compilation) -> Value {
     let errors: Vec<Value> = compilation.errors().map(diagnostic).collect();
     let warnings: Vec<Value> = compilation.warnings().map(diagnostic).collect();
     let sdl = compilation.sdl.as_ref();

@@ -23,7 +23,7 @@ pub(super) fn validate(config: &Deployment, diagnostics: &mut Diagnostics) {
         not_built(&Path::root(name), diagnostics);
     }
     if let Value::Known(text) = &config.sdl {
-        tell(&akash_sdl::compile(text), text, diagnostics);
+        tell(akash_sdl::compile(text), text, diagnostics);
         placeholders(text, diagnostics);
     }
 }
@@ -53,15 +53,15 @@ fn placeholders(text: &str, diagnostics: &mut Diagnostics) {
 
 /// Puts the compiler's errors and warnings on `sdl`. A price in a denomination that the chain refuses is a warning of
 /// the compiler, whose verdict is the network parser's, and an error here.
-fn tell(compilation: &Compilation, text: &str, diagnostics: &mut Diagnostics) {
+fn tell(compilation: Compilation, text: &str, diagnostics: &mut Diagnostics) {
     let at = Path::root("sdl");
-    for diagnostic in &compilation.diagnostics {
+    for diagnostic in &compilation.for_chain().diagnostics {
         let detail = akash_sdl::render(diagnostic, text, "sdl");
         match diagnostic.severity {
-            Severity::Error => diagnostics.error_at(&at, "Invalid SDL", detail),
-            Severity::Warning if diagnostic.kind == Kind::Denom => {
+            Severity::Error if diagnostic.kind == Kind::Denom => {
                 diagnostics.error_at(&at, "Price in a denomination that the chain refuses", detail);
             }
+            Severity::Error => diagnostics.error_at(&at, "Invalid SDL", detail),
             Severity::Warning => diagnostics.warning_at(&at, "SDL", detail),
         }
     }
@@ -69,11 +69,12 @@ fn tell(compilation: &Compilation, text: &str, diagnostics: &mut Diagnostics) {
 
 /// The SDL of a text that has been validated.
 pub(super) fn compiled(text: &str, diagnostics: &mut Diagnostics) -> Option<Sdl> {
-    let compilation = akash_sdl::compile(text);
-    if compilation.sdl.is_none() {
-        tell(&compilation, text, diagnostics);
+    let mut compilation = akash_sdl::compile(text);
+    let sdl = compilation.sdl.take();
+    if sdl.is_none() {
+        tell(compilation, text, diagnostics);
     }
-    compilation.sdl
+    sdl
 }
 
 /// Plans a new deployment: all that the SDL alone decides is known.
