@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 /// Cases that run at once. They wait for blocks most of the time.
-const THREADS: usize = 4;
+const THREADS: usize = 6;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
