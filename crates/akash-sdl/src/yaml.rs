@@ -130,7 +130,7 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
         return Err(Failure::new(Kind::Bounds, message, None));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let is_ascii = refuse_control_characters(text)?;
+    let mut cursor = Cursor { text, is_ascii: refuse_control_characters(text)?, character: 0, byte: 0 };
     let mut tree = Tree { nodes: Vec::with_capacity(text.len() / 16), children: Vec::new(), root: None };
     let mut parser = Parser::new_from_str(text);
     // Collections that are open: the node, and where its children start in `pending`.
@@ -147,7 +147,7 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
             span: Some(span(*error.marker(), *error.marker())),
             parser: Some((error.info().to_owned(), error.marker().index())),
         })?;
-        let index = place.start.index();
+        let index = cursor.byte(place.start.index());
         let place = span(place.start, place.end);
         let (content, anchor, tag, opens) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -177,12 +177,11 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
             Event::DocumentEnd | Event::StreamEnd => break,
             Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => continue,
         };
-        // In a text of ASCII alone, an index in characters is one in bytes.
-        if (anchor > 0 || matches!(content, Content::Alias(_))) && is_ascii && !is_anchor(text.get(index..)) {
+        if (anchor > 0 || matches!(content, Content::Alias(_))) && !is_anchor(text.get(index..)) {
             let message = "not valid YAML: the name of an anchor has letters, digits, `-` and `_` only";
             return Err(Failure::new(Kind::Syntax, message, Some(place)));
         }
-        if is_ascii && flow == 0 && follows_tab(text.get(..index).unwrap_or_default()) {
+        if flow == 0 && follows_tab(text.get(..index).unwrap_or_default()) {
             let message = "not valid YAML: a tab can't stand before what could be a key or an item of a list";
             return Err(Failure::new(Kind::Syntax, message, Some(place)));
         }
@@ -215,6 +214,33 @@ pub(crate) fn load(text: &str) -> Result<Tree<'_>, Failure> {
         }
     }
     Ok(tree)
+}
+
+/// Finds bytes by the event parser's indices, which count characters. They go forward but for a few steps.
+struct Cursor<'a> {
+    text: &'a str,
+    is_ascii: bool,
+    character: usize,
+    byte: usize,
+}
+
+impl Cursor<'_> {
+    /// The byte at which the character with this index begins.
+    fn byte(&mut self, index: usize) -> usize {
+        if self.is_ascii {
+            return index;
+        }
+        let (before, after) = self.text.split_at_checked(self.byte).unwrap_or_default();
+        for c in after.chars().take(index.saturating_sub(self.character)) {
+            self.character += 1;
+            self.byte += c.len_utf8();
+        }
+        for c in before.chars().rev().take(self.character.saturating_sub(index)) {
+            self.character -= 1;
+            self.byte -= c.len_utf8();
+        }
+        self.byte
+    }
 }
 
 /// `tag:yaml.org,2002:x` is `!!x`; the non-specific tag `!` is none.
