@@ -6,7 +6,10 @@
 use std::{
     fmt,
     str::FromStr,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -233,6 +236,18 @@ impl Chain {
 
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
+    }
+
+    /// Takes it for known that the chain has this height, as remembered from an earlier run: answers from below it do
+    /// not count, their node is behind. Never lowers it.
+    pub fn remember_height(&self, height: u64) {
+        self.0.floor.fetch_max(height, Ordering::Relaxed);
+    }
+
+    /// The height below which answers do not count: that of our own last included transaction, or a remembered one; 0
+    /// where there is neither.
+    pub fn remembered_height(&self) -> u64 {
+        self.0.floor.load(Ordering::Relaxed)
     }
 
     /// The wallet, if one is configured.

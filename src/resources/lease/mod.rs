@@ -113,18 +113,25 @@ impl Resource for LeaseResource {
             return Some(Saved { state: read.state, private: read.private });
         }
         let clients = self.shared.clients(diagnostics)?;
+        clients.chain.remember_height(read.private.height.unwrap_or(0));
         read::read(&clients, read, diagnostics).await
     }
 
     async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
         match self.shared.clients(diagnostics) {
-            Some(clients) => apply::update(&clients, cx, update, diagnostics).await,
+            Some(clients) => {
+                clients.chain.remember_height(update.private.height.unwrap_or(0));
+                let mut saved = apply::update(&clients, cx, update, diagnostics).await;
+                saved.private.height = Some(clients.chain.remembered_height());
+                saved
+            }
             None => Saved { state: update.prior, private: update.private },
         }
     }
 
     async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
         if let Some(clients) = self.shared.clients(diagnostics) {
+            clients.chain.remember_height(delete.private.height.unwrap_or(0));
             apply::delete(&clients, cx, delete, diagnostics).await;
         }
     }

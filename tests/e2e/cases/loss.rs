@@ -22,6 +22,7 @@ cases![
     lost_broadcast,
     lost_answer,
     destroying_what_is_gone,
+    node_that_is_behind,
 ];
 
 async fn running_on(case: &Case, network: &Network) -> Result<Arc<Workspace>> {
@@ -137,4 +138,21 @@ async fn destroying_what_is_gone(case: Case) -> Result<()> {
     ensure!(workspace.state().await?.addresses().is_empty());
     ensure!(workspace.state().await?.output("url") == json!(null));
     Ok(())
+}
+
+/// A node that has not seen the deployment yet is no reason to forget it: the next run would pay for a second one.
+async fn node_that_is_behind(case: Case) -> Result<()> {
+    let network = case.devnet().await?;
+    let local = network.local()?;
+    local.wait_blocks(32).await;
+    let workspace = running_on(&case, &network).await?;
+    local.set(Fault::StaleHeight { blocks: 30 });
+    let output = workspace.try_plan(&[]).await?;
+    local.clear();
+    // An error; on a slow machine the node may have come up to the deployment meanwhile, and nothing changes.
+    ensure!(matches!(output.code, Some(0 | 1)), "planned as changed: {}", output.stdout);
+    if output.code == Some(1) {
+        output.expect_error(&["behind"])?;
+    }
+    workspace.expect_no_changes().await
 }
