@@ -4,7 +4,10 @@
 use akash_chain::{Fate, Pending};
 use akash_proto::Dec;
 use akash_proto::akash::deployment::v1beta4::{QueryDeploymentResponse, group};
-use akash_proto::akash::{deployment::v1::deployment, escrow::types::v1 as escrow};
+use akash_proto::akash::{
+    deployment::v1::{self as deployment_v1, deployment},
+    escrow::types::v1 as escrow,
+};
 use akash_sdl::Group;
 use tfplugin::{Diagnostics, Read, Saved, Value};
 
@@ -167,7 +170,14 @@ pub(super) fn record(
         state.receipts = Value::Known(Vec::new());
     }
     private.groups = groups;
+    private.reclamation = reclamation(deployment);
     Ok(())
+}
+
+/// `reclamation.min_window` in seconds, where the deployment has one.
+fn reclamation(deployment: &deployment_v1::Deployment) -> Option<u64> {
+    let window = deployment.reclamation.as_ref()?.min_window.as_ref()?;
+    u64::try_from(window.seconds).ok().filter(|seconds| *seconds > 0)
 }
 
 /// The groups as the chain has them.
@@ -194,4 +204,29 @@ pub(super) fn deposited(found: &QueryDeploymentResponse) -> Dec {
     let transferred: Dec = account.transferred.iter().map(|coin| uact(&coin.denom, &coin.amount)).sum();
     let funds: Dec = account.funds.iter().map(|balance| uact(&balance.denom, &balance.amount)).sum();
     transferred + funds
+}
+
+#[cfg(test)]
+mod tests {
+    use akash_proto::Duration;
+
+    use super::*;
+
+    /// Without it an imported deployment would be planned to be replaced.
+    #[test]
+    fn a_reclamation_window_is_read() {
+        let with = |min_window| deployment_v1::Deployment {
+            reclamation: Some(deployment_v1::DeploymentReclamation { min_window }),
+            ..deployment_v1::Deployment::default()
+        };
+        let found = QueryDeploymentResponse {
+            deployment: Some(with(Some(Duration { seconds: 86_400, nanos: 0 }))),
+            ..QueryDeploymentResponse::default()
+        };
+        let mut private = Private::default();
+        record(&mut Deployment::default(), &mut private, &found).unwrap();
+        assert_eq!(private.reclamation, Some(86_400));
+        assert_eq!(reclamation(&with(None)), None);
+        assert_eq!(reclamation(&deployment_v1::Deployment::default()), None);
+    }
 }
