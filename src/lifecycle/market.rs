@@ -152,7 +152,8 @@ pub(crate) async fn take(
     loop {
         let bids = open_bids(clients, group, oseq).await?;
         collected.look(clients, &bids, patience.settle).await?;
-        if collected.settled() {
+        // At the end of the time an acceptable bid is taken even if more could have come.
+        if collected.settled() || (!bids.is_empty() && Instant::now() >= until) {
             let best =
                 ranked(policy, &bids, |bid| (bid.provider(), bid.price)).first().map(|bid| (*bid).clone());
             if let Some(bid) = best
