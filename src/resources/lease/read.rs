@@ -157,7 +157,8 @@ fn ended(state: &mut Lease, private: &mut Private, lease: &market_v1::Lease) {
         "closed"
     };
     private.pending = None;
-    private.lost = Some(match reason.as_str() {
+    // A move that ended without a lease has said why already.
+    private.lost.get_or_insert_with(|| match reason.as_str() {
         "owner" => {
             format!("It was closed by its owner in block {}, outside this configuration.", lease.closed_on)
         }
