@@ -480,7 +480,9 @@ fn outstanding(what: &str, limit: &Limit, diagnostics: &mut Diagnostics) {
     } else {
         diagnostics.error(
             format!("{what}: out of time"),
-            format!("{detail} `timeouts` sets how long an operation may take."),
+            "The lease is taken and recorded. After a failed create the next apply takes a new lease with the same \
+             deployment; `terraform untaint ADDRESS` keeps this one, and the next apply goes on from there, as after a \
+             failed update. `timeouts` sets how long an operation may take.",
         );
     }
 }
