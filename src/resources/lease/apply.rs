@@ -508,7 +508,7 @@ pub(super) async fn update(
 ) -> Saved<LeaseResource> {
     let Update { prior, config, planned, private } = update;
     let limit = Limit::start(cx.cancel(), Timeouts::update(&config.timeouts));
-    let step = plan::step(&config, &prior);
+    let step = plan::step(&config, &prior, &private);
     if step == Step::Record {
         return Saved { state: planned, private };
     }
@@ -712,7 +712,7 @@ async fn relocate(
     state.state = "closed".into();
     state.closed_reason = "owner".into();
     let lost = Some("It was closed to move it, and no other lease could be taken.".to_owned());
-    Saved { state, private: Private { lost, ..private } }
+    Saved { state, private: Private { lost, moving: true, ..private } }
 }
 
 /// Ends the lease by pausing its group, so that no open order is left. Only if the lease that runs is this resource's.

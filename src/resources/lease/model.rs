@@ -84,6 +84,8 @@ pub(crate) struct Private {
     pub(crate) digest: Option<String>,
     /// Why the lease was lost, as last read; what a plan tells.
     pub(crate) lost: Option<String>,
+    /// A move ended the old lease and has not got a new one yet: the next apply goes on with it.
+    pub(crate) moving: bool,
     /// Block height of the last read.
     pub(crate) height: Option<u64>,
 }

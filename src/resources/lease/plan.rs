@@ -82,13 +82,16 @@ pub(super) enum Step {
 }
 
 /// Whether the lease is over.
-pub(super) fn is_lost(prior: &Lease) -> bool {
+fn is_lost(prior: &Lease) -> bool {
     matches!(prior.state.as_deref(), Some("closed" | "insufficient_funds"))
 }
 
 /// What a change from `prior` to `config` takes.
-pub(super) fn step(config: &Lease, prior: &Lease) -> Step {
-    if is_lost(prior) || prior.state.as_deref() == Some("pending") {
+pub(super) fn step(config: &Lease, prior: &Lease, private: &Private) -> Step {
+    if is_lost(prior) {
+        return if private.moving { Step::Move } else { Step::Record };
+    }
+    if prior.state.as_deref() == Some("pending") {
         return Step::Record;
     }
     let moves = match &config.provider_address {
@@ -120,26 +123,31 @@ pub(super) fn update(plan: &mut PlanUpdate<LeaseResource>, diagnostics: &mut Dia
         plan.replace.push(Path::root("group"));
         return;
     }
-    if is_lost(prior) {
+    if is_lost(prior) && !plan.private.moving {
         lost(&plan.private, diagnostics);
         // There is no lease that could take another manifest or go to another provider.
         plan.planned.manifest = prior.manifest.clone();
         plan.planned.provider_address = prior.provider_address.clone();
         return;
     }
-    match step(config, prior) {
+    match step(config, prior, &plan.private) {
         Step::Record => {}
         Step::Upload => plan_upload(&mut plan.planned, prior, manifest.as_ref()),
         Step::Move => {
             plan_move(&mut plan.planned, config);
-            diagnostics.warning_at(
-                &Path::root("provider_address"),
-                "The lease moves to another provider",
+            let detail = if plan.private.moving {
+                "The old lease is closed already and no other could be taken yet; this apply goes on from there.".into()
+            } else {
                 format!(
                     "The lease at {} is closed before the other provider's bid is taken. Data there is lost, and addresses \
                      change.",
                     prior.provider_address.as_deref().unwrap_or("the present provider")
-                ),
+                )
+            };
+            diagnostics.warning_at(
+                &Path::root("provider_address"),
+                "The lease moves to another provider",
+                detail,
             );
         }
     }
@@ -194,7 +202,10 @@ fn plan_move(planned: &mut Lease, config: &Lease) {
     planned.ips = Value::Unknown;
     planned.manifest_hash = Value::Unknown;
     planned.receipts = Value::Unknown;
-    planned.provider_address = config.provider_address.clone();
+    planned.provider_address = match &config.provider_address {
+        Value::Null => Value::Unknown,
+        configured => configured.clone(),
+    };
 }
 
 /// Marks what an upload changes: the hash, readiness, receipts, and the addresses of services whose exposes changed.
@@ -349,7 +360,7 @@ mod tests {
         }
         let unawaited = Lease { ready: false.into(), wait_for_ready: false.into(), ..running() };
         let same = Lease { wait_for_ready: false.into(), ..config(&unawaited) };
-        assert_eq!(step(&same, &unawaited), Step::Record);
+        assert_eq!(step(&same, &unawaited, &Private::default()), Step::Record);
     }
 
     #[test]
@@ -364,7 +375,7 @@ mod tests {
                 && plan.planned.price.is_unknown()
         );
         let same = Lease { provider_address: OWNER.into(), ..config(&prior) };
-        assert_eq!(step(&same, &prior), Step::Record);
+        assert_eq!(step(&same, &prior, &Private::default()), Step::Record);
     }
 
     #[test]
@@ -379,6 +390,20 @@ mod tests {
         assert!(plan(&prior, &named).0.replace.is_empty());
         let (_, told) = plan(&prior, &Lease { group: "nope".into(), ..config(&prior) });
         assert!(told.has_errors());
+    }
+
+    #[test]
+    fn a_move_that_was_cut_off_goes_on() {
+        let prior = Lease { state: "closed".into(), ..running() };
+        let private = Private { moving: true, ..Private::default() };
+        for address in [Value::Null, OTHER.into(), OWNER.into()] {
+            let config = Lease { provider_address: address.clone(), ..config(&prior) };
+            assert_eq!(step(&config, &prior, &private), Step::Move);
+            let mut planned = prior.clone();
+            plan_move(&mut planned, &config);
+            assert_eq!(planned.provider_address.is_unknown(), address.is_null());
+        }
+        assert_eq!(step(&config(&prior), &prior, &Private::default()), Step::Record);
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(super) async fn read(
             private.pending = None;
             private.height = Some(height);
             private.lost = None;
+            private.moving = false;
             record(clients, &id, &mut state, &lease).await;
             ask_provider(clients, &id, &mut state, &mut private, diagnostics).await;
         }
