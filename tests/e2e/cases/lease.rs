@@ -20,6 +20,7 @@ cases![
     denied_providers_are_passed_over,
     chosen_provider,
     moved_to_another_provider,
+    unfinished_move_goes_on,
     refused_manifest_goes_to_the_next,
     late_manifest_is_retried,
     no_bids_in_time,
@@ -206,6 +207,34 @@ async fn moved_to_another_provider(case: Case) -> Result<()> {
     ensure!(after.get(LEASE, "/id")? == before.get(LEASE, "/id")?);
     ensure!(after.text(LEASE, "/provider_address")? == bidders[1]);
     ensure!(after.get(LEASE, "/oseq")? == json!(2));
+    workspace.expect_no_changes().await
+}
+
+/// The old lease is gone and nobody has taken its place: the next apply goes on, to wherever it is to go then.
+async fn unfinished_move_goes_on(case: Case) -> Result<()> {
+    let network = case.devnet().await?;
+    let workspace = case.workspace_on(&network, Install::Override)?;
+    workspace.write("web.yaml", &Sdl::default().text());
+    let bidders = bidders(&workspace).await?;
+    let lease = |provider: &str| {
+        config::web("", &format!("  provider_address = \"{provider}\"\n  select = {{ timeout = \"3s\" }}"))
+    };
+    workspace.write("main.tf", &lease(&bidders[0]));
+    workspace.apply().await?;
+    let before = workspace.state().await?;
+    // The wallet is no provider, so it never bids.
+    workspace.write("main.tf", &lease(&before.text(DEPLOYMENT, "/owner")?));
+    workspace.try_apply(&[]).await?.expect_error(&["No acceptable bid"])?;
+    ensure!(workspace.state().await?.text(LEASE, "/state")? == "closed");
+
+    workspace.write("main.tf", &lease(&bidders[1]).replace("3s", "1m"));
+    let plan = workspace.plan().await?;
+    plan.expect(LEASE, "update")?;
+    workspace.apply_with(&["plan.bin"]).await?;
+    let after = workspace.state().await?;
+    ensure!(after.get(LEASE, "/id")? == before.get(LEASE, "/id")?);
+    ensure!(after.text(LEASE, "/provider_address")? == bidders[1]);
+    ensure!(after.text(LEASE, "/state")? == "active");
     workspace.expect_no_changes().await
 }
 
