@@ -1,6 +1,6 @@
 //! Sending one message for a resource, and telling the user what came of it.
 
-use akash_chain::{Kind, Msg, OpenReason, Outcome, Pending, SubmitError};
+use akash_chain::{Fate, Kind, Msg, OpenReason, Outcome, Pending, SubmitError};
 use tfplugin::Diagnostics;
 
 use super::limit::Limit;
@@ -51,4 +51,34 @@ pub(crate) fn tell(what: &str, error: &SubmitError, limit: &Limit, diagnostics: 
     let detail =
         sentence.next().map_or_else(String::new, |first| first.to_uppercase().chain(sentence).collect());
     diagnostics.error(summary, if detail.ends_with('.') { detail } else { format!("{detail}.") });
+}
+
+/// Before what is pending is destroyed its fate must be known, or something could come to life that no state has.
+/// `what` names it, for example `Deployment 7`. Whether there may be something to destroy.
+pub(crate) async fn settle(
+    clients: &Clients,
+    pending: Option<&Pending>,
+    what: &str,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let Some(pending) = pending else { return true };
+    match clients.chain.fate(pending).await {
+        Ok(Fate::Included(_)) => true,
+        Ok(Fate::Refused(_) | Fate::DidNotHappen) => false,
+        Ok(Fate::Open) => {
+            diagnostics.error(
+                format!("{what} may still be created"),
+                format!(
+                    "It is not known yet whether transaction {} was or will be included. Destroy again in a minute, when \
+                     its time has run out.",
+                    pending.tx_hash
+                ),
+            );
+            false
+        }
+        Err(error) => {
+            diagnostics.error(format!("{what} can't be read"), error.to_string());
+            false
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Creating, changing and closing an `akash_deployment`. Looks at the chain again and does what was planned, or less.
 
-use akash_chain::{Fate, Kind, OpenReason, Outcome, SubmitError};
+use akash_chain::{Kind, OpenReason, Outcome, SubmitError};
 use akash_proto::akash::base::deposit::v1::{Deposit, Source};
 use akash_proto::akash::deployment::v1::{DeploymentId, DeploymentReclamation};
 use akash_proto::akash::deployment::v1beta4::{
@@ -12,7 +12,7 @@ use akash_sdl::Sdl;
 use serde_json::json;
 use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value};
 
-use super::model::{Deployment, Private, ceiling};
+use super::model::{Deployment, ceiling};
 use super::{DeploymentResource, plan, read, same_chain, same_owner};
 use crate::lifecycle::{dseq, duration::Timeouts, ids::DeploymentRef, limit::Limit, send};
 use crate::provider::Clients;
@@ -442,7 +442,8 @@ pub(super) async fn delete(
         Ok(id) => id,
         Err(error) => return diagnostics.error("The state has no usable id", error),
     };
-    if !settle(clients, &private, &id, diagnostics).await {
+    if !send::settle(clients, private.pending.as_ref(), &format!("Deployment {}", id.dseq), diagnostics).await
+    {
         return;
     }
     match clients.chain.deployment(&id.owner, id.dseq).await {
@@ -471,36 +472,6 @@ pub(super) async fn delete(
         Err(error)
             if matches!(send::refusal(&error), Some(Kind::DeploymentClosed | Kind::DeploymentNotFound)) => {}
         Err(error) => send::tell("Closing the deployment", &error, &limit, diagnostics),
-    }
-}
-
-/// Before a pending create is destroyed its fate must be known, or a deployment could come to life that nobody has in
-/// state. Whether to go on.
-async fn settle(
-    clients: &Clients,
-    private: &Private,
-    id: &DeploymentRef,
-    diagnostics: &mut Diagnostics,
-) -> bool {
-    let Some(pending) = &private.pending else { return true };
-    match clients.chain.fate(pending).await {
-        Ok(Fate::Included(_)) => true,
-        Ok(Fate::Refused(_) | Fate::DidNotHappen) => false,
-        Ok(Fate::Open) => {
-            diagnostics.error(
-                format!("Deployment {} may still be created", id.dseq),
-                format!(
-                    "It is not known yet whether transaction {} was or will be included. Destroy again in a minute, when \
-                     its time has run out.",
-                    pending.tx_hash
-                ),
-            );
-            false
-        }
-        Err(error) => {
-            diagnostics.error(format!("Deployment {} can't be read", id.dseq), error.to_string());
-            false
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Creating, changing and ending an `akash_lease`. Looks at the chain again and does what was planned, or less.
 
-use akash_chain::{Fate, OpenReason, Outcome, SubmitError};
+use akash_chain::{OpenReason, Outcome, SubmitError};
 use akash_gateway::{LeaseRef, ManifestError, ProviderTarget};
 use akash_proto::Dec;
 use akash_proto::akash::market::v1::LeaseId;
@@ -730,7 +730,7 @@ pub(super) async fn delete(
     };
     if !same_chain(clients, &prior.chain_id, diagnostics)
         || !same_owner(clients, Some(&id.deployment.owner), diagnostics)
-        || !settle(clients, &private, &id, diagnostics).await
+        || !send::settle(clients, private.pending.as_ref(), &format!("Lease {id}"), diagnostics).await
     {
         return;
     }
@@ -752,28 +752,4 @@ fn close_receipt(clients: &Clients, lease: &LeaseId, prior: &Lease, outcome: Opt
     let Some(outcome) = outcome else { return };
     let receipt = receipt(clients, lease, "lease.close", json!({}), &prior.reason);
     tracing::info!(receipt = receipt.seal(Answer::transaction(outcome, "closed")), "lease closed");
-}
-
-/// Before a pending lease is destroyed its fate must be known. Whether to go on.
-async fn settle(clients: &Clients, private: &Private, id: &GroupRef, diagnostics: &mut Diagnostics) -> bool {
-    let Some(pending) = &private.pending else { return true };
-    match clients.chain.fate(pending).await {
-        Ok(Fate::Included(_)) => true,
-        Ok(Fate::Refused(_) | Fate::DidNotHappen) => false,
-        Ok(Fate::Open) => {
-            diagnostics.error(
-                format!("Lease {id} may still be taken"),
-                format!(
-                    "It is not known yet whether transaction {} was or will be included. Destroy again in a minute, when \
-                     its time has run out.",
-                    pending.tx_hash
-                ),
-            );
-            false
-        }
-        Err(error) => {
-            diagnostics.error(format!("Lease {id} can't be read"), error.to_string());
-            false
-        }
-    }
 }
