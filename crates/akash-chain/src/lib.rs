@@ -10,6 +10,7 @@ mod error_table;
 mod errors;
 mod fate;
 mod gas;
+mod journal;
 mod listing;
 #[cfg(test)]
 mod mock;
@@ -32,6 +33,7 @@ pub use endpoint::{
     fault::{Fault, FaultKind},
 };
 pub use errors::{ChainError, Kind, message_index};
+pub use journal::{Conclusion, Journal};
 pub use listing::Listing;
 pub use msg::Msg;
 pub use network::{PRESETS, Preset, preset};

@@ -25,8 +25,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Block, Chain, ChainError, Fate, Kind, Msg, OpenReason, Outcome, Pending, PendingFee, QueryError, Refusal,
-    Stage, SubmitError, Wallet,
+    Block, Chain, ChainError, Conclusion, Fate, Kind, Msg, OpenReason, Outcome, Pending, PendingFee,
+    QueryError, Refusal, Stage, SubmitError, Wallet,
     broadcast::Handed,
     errors,
     fate::{Sight, Verdict, verdict},
@@ -215,32 +215,69 @@ impl Chain {
         self.inner().listings.drop_all();
         match self.inner().broadcast(&signed).await {
             Handed::NotSent(error) => {
+                self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
                 for job in jobs {
                     job.end(Err(SubmitError::Endpoints(error.clone())));
                 }
             }
-            Handed::Refused(error) => self.refused_by_check(jobs, error, gas, &mut later).await,
-            Handed::Over => match self.await_block(&signed).await {
-                Verdict::Found(found) => self.delivered(jobs, pendings, &found, simulated, &mut later).await,
-                Verdict::Dead => {
-                    for (job, pending) in jobs.into_iter().zip(pendings) {
-                        let result = match self.dead(&pending).await {
-                            Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
-                            Ok(Fate::Included(outcome)) => Ok(outcome),
-                            Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
-                            Ok(Fate::Open) | Err(_) => Err(lost(pending)),
-                        };
-                        job.end(result);
+            Handed::Refused(error) => {
+                self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
+                self.refused_by_check(jobs, error, gas, &mut later).await;
+            }
+            Handed::Over => {
+                if let Some(journal) = &self.inner().config.journal {
+                    journal.handed_over(&pendings);
+                }
+                match self.await_block(&signed).await {
+                    Verdict::Found(found) => {
+                        self.delivered(jobs, pendings, &found, simulated, &mut later).await;
+                    }
+                    Verdict::Dead => {
+                        let mut ended = Vec::new();
+                        for (job, pending) in jobs.into_iter().zip(pendings) {
+                            let fate = self.dead(&pending).await;
+                            ended.push((job, pending, fate));
+                        }
+                        self.end(ended).await;
+                    }
+                    Verdict::Waiting | Verdict::NobodyKnows => {
+                        for (job, pending) in jobs.into_iter().zip(pendings) {
+                            job.end(Err(lost(pending)));
+                        }
                     }
                 }
-                Verdict::Waiting | Verdict::NobodyKnows => {
-                    for (job, pending) in jobs.into_iter().zip(pendings) {
-                        job.end(Err(lost(pending)));
-                    }
-                }
-            },
+            }
         }
         later
+    }
+
+    /// Ends jobs whose messages' fate is known, once that is written down.
+    async fn end(&self, ended: Vec<(Job, Pending, Result<Fate, QueryError>)>) {
+        let known = ended.iter().filter_map(|(_, pending, fate)| {
+            let conclusion = match fate {
+                Ok(Fate::Included(outcome)) => Conclusion::Included(outcome.height),
+                Ok(Fate::Refused(_) | Fate::DidNotHappen) => Conclusion::DidNotHappen,
+                Ok(Fate::Open) | Err(_) => return None,
+            };
+            Some((pending.clone(), conclusion))
+        });
+        self.conclude(known.collect()).await;
+        for (job, pending, fate) in ended {
+            job.end(match fate {
+                Ok(Fate::Included(outcome)) => Ok(outcome),
+                Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
+                Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
+                Ok(Fate::Open) | Err(_) => Err(lost(pending)),
+            });
+        }
+    }
+
+    async fn conclude(&self, conclusions: Vec<(Pending, Conclusion)>) {
+        if let Some(journal) = &self.inner().config.journal
+            && !conclusions.is_empty()
+        {
+            journal.conclude(&conclusions).await;
+        }
     }
 
     /// Simulates, prices, signs and announces. `Ok(None)`: nothing is left to send now.
@@ -313,6 +350,12 @@ impl Chain {
             let pendings = pendings(&jobs, &signed, &draft, ground.block);
             let willing = announce(&jobs, &pendings).await;
             if willing.iter().all(|willing| *willing) {
+                if let Some(journal) = &config.journal
+                    && let Err(error) = journal.intend(&pendings).await
+                {
+                    jobs.iter().for_each(Job::dead);
+                    return Err((jobs, SubmitError::Journal(error)));
+                }
                 return Ok(Some(Prepared { jobs, pendings, signed, gas: draft.gas, simulated }));
             }
             let mut willing = willing.into_iter();
@@ -614,6 +657,7 @@ impl Chain {
             _ => false,
         };
         let count = jobs.len();
+        let (mut ended, mut undone) = (Vec::new(), Vec::new());
         for (position, (mut job, pending)) in jobs.into_iter().zip(pendings).enumerate() {
             let at_fault = index.map_or(count == 1, |index| index == position);
             job.attempts += u32::from(found.code != 0 && (again || index.is_none()));
@@ -621,15 +665,14 @@ impl Chain {
                 job.alone |= !again && index.is_none();
                 job.dead();
                 later.push(job);
+                undone.push(did_not_happen(pending));
                 continue;
             }
-            job.end(match self.settled(&pending, found).await {
-                Ok(Fate::Included(outcome)) => Ok(outcome),
-                Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
-                Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
-                Ok(Fate::Open) | Err(_) => Err(lost(pending)),
-            });
+            let fate = self.settled(&pending, found).await;
+            ended.push((job, pending, fate));
         }
+        self.conclude(undone).await;
+        self.end(ended).await;
     }
 
     /// Waits until the transaction is found in a block, or is dead, or no endpoint can tell.
@@ -746,6 +789,10 @@ async fn announce(jobs: &[Job], pendings: &[Pending]) -> Vec<bool> {
         told.await.unwrap_or(false) && !job.withdrawn()
     }))
     .await
+}
+
+fn did_not_happen(pending: Pending) -> (Pending, Conclusion) {
+    (pending, Conclusion::DidNotHappen)
 }
 
 fn lost(pending: Pending) -> SubmitError {
