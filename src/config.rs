@@ -526,7 +526,9 @@ mod tests {
 
     #[test]
     fn transactions_time_out_within_the_chains_limit() {
-        for (text, expected) in [("90s", Some(90)), ("10m", Some(600)), ("11m", None), ("0s", None), ("1", None)] {
+        for (text, expected) in
+            [("90s", Some(90)), ("10m", Some(600)), ("11m", None), ("0s", None), ("1", None)]
+        {
             let config = ProviderConfig { transaction_timeout: text.into(), ..network("devnet") };
             let timeout = resolve(config, &[]).0.and_then(|settings| settings.transaction_timeout);
             assert_eq!(timeout, expected.map(Duration::from_secs), "{text}");

@@ -17,11 +17,11 @@ use std::{
 };
 
 use akash_chain::{Conclusion, Pending};
-use tfplugin::async_trait;
+use tfplugin::{Context, async_trait};
 use tokio::sync::OnceCell;
 
-pub(crate) use record::{Intent, Subject};
 use record::{Entry, Record, fold};
+pub(crate) use record::{Intent, Subject};
 
 use crate::kill;
 use file::Own;
@@ -102,9 +102,9 @@ impl Journal {
     async fn select(&self, wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<Earlier>> {
         let chain_id = self.0.chain_id.get().map_or("", String::as_str);
         let others = lock(self.others().await?);
-        let wanted = others.iter().filter(|(_, entry, dead)| {
-            *dead && entry.intent.subject.chain_id == chain_id && wanted(entry)
-        });
+        let wanted = others
+            .iter()
+            .filter(|(_, entry, dead)| *dead && entry.intent.subject.chain_id == chain_id && wanted(entry));
         let earlier = wanted.map(|(path, entry, _)| Earlier {
             intent: entry.intent.clone(),
             conclusion: entry.conclusion,
@@ -177,9 +177,21 @@ impl Journal {
         }
     }
 
+    /// Marks as returned what an operation is about to answer with: once the last byte of the answer has gone, never
+    /// before. `what` names the operation for tests that kill at this point.
+    pub(crate) fn answering(&self, cx: &Context, what: &'static str, subject: Option<Subject>) {
+        kill::at("before-return", what);
+        let Some(subject) = subject else { return };
+        let journal = self.clone();
+        cx.on_returned(move || {
+            kill::at("after-return", what);
+            journal.returned(&subject);
+        });
+    }
+
     /// The answer about this deployment or lease has gone to Terraform: of what this process wrote down, it is not to
     /// be taken over any more. Blocks for one small write that waits for no disk.
-    pub(crate) fn returned(&self, subject: &Subject) {
+    fn returned(&self, subject: &Subject) {
         if let Some(own) = lock(&self.0.own).as_mut()
             && let Err(error) = own.append(&[Record::Returned(subject.clone())], false)
         {
@@ -196,7 +208,8 @@ impl Journal {
         let entries = self.scan().await?;
         let of_it = || entries.iter().filter(|(_, entry, _)| entry.intent.subject == *subject);
         let taken = of_it().any(|(_, entry, dead)| !dead && entry.is_unreturned());
-        let still = of_it().any(|(path, entry, dead)| *dead && *path == earlier.path && entry.is_unreturned());
+        let still =
+            of_it().any(|(path, entry, dead)| *dead && *path == earlier.path && entry.is_unreturned());
         if taken || !still || self.has_own(subject).await? {
             return Ok(false);
         }
@@ -204,8 +217,10 @@ impl Journal {
         records.extend(earlier.conclusion.map(|done| Record::concluded(&earlier.intent.pending, done)));
         self.write(records, true).await?;
         // From all files that have it: a taking over that was cut off leaves it in two.
-        let paths: Vec<PathBuf> =
-            of_it().filter(|(_, entry, dead)| *dead && !entry.settled).map(|(path, ..)| path.clone()).collect();
+        let paths: Vec<PathBuf> = of_it()
+            .filter(|(_, entry, dead)| *dead && !entry.settled)
+            .map(|(path, ..)| path.clone())
+            .collect();
         for path in paths {
             self.note(path, Record::Moved(subject.clone())).await;
         }

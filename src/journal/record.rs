@@ -215,12 +215,7 @@ pub(super) mod tests {
         let dead = Record::concluded(&create("A", 1), Conclusion::DidNotHappen);
         for (what, records, unreturned, open) in [
             ("sent", vec![intent(create("A", 1))], vec![true], vec![true]),
-            (
-                "included",
-                vec![intent(create("A", 1)), included(&create("A", 1))],
-                vec![true],
-                vec![false],
-            ),
+            ("included", vec![intent(create("A", 1)), included(&create("A", 1))], vec![true], vec![false]),
             ("did not happen", vec![intent(create("A", 1)), dead.clone()], vec![false], vec![false]),
             (
                 "sent again after it did not happen",
@@ -234,12 +229,7 @@ pub(super) mod tests {
                 vec![false, true],
                 vec![true, true],
             ),
-            (
-                "moved",
-                vec![intent(create("A", 1)), Record::Moved(subject.clone())],
-                vec![false],
-                vec![true],
-            ),
+            ("moved", vec![intent(create("A", 1)), Record::Moved(subject.clone())], vec![false], vec![true]),
             ("an update makes nothing", vec![intent(update)], vec![false], vec![true]),
         ] {
             let entries = fold(&lines(&records));

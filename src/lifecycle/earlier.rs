@@ -4,13 +4,17 @@
 
 use std::time::Duration;
 
-use akash_chain::{Conclusion, Fate, Msg, Outcome, QueryError};
-use akash_proto::akash::market::v1::LeaseId;
+use akash_chain::{Conclusion, Fate, Msg, QueryError};
+use akash_proto::{Dec, akash::market::v1::LeaseId};
 use tfplugin::Diagnostics;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{ids::GroupRef, limit::Limit, market};
+use super::{
+    ids::GroupRef,
+    limit::Limit,
+    market::{self, Taken},
+};
 use crate::journal::Earlier;
 use crate::provider::Clients;
 
@@ -65,12 +69,16 @@ pub(crate) async fn fate(
     let pending = &earlier.intent.pending;
     let left = i128::from(pending.timeout) - OffsetDateTime::now_utc().unix_timestamp_nanos();
     let until = Instant::now() + AFTER + Duration::from_nanos(u64::try_from(left).unwrap_or(0));
-    let what = format!("An earlier run was cut off while it sent a message about {}", earlier.intent.resource);
+    let what =
+        format!("An earlier run was cut off while it sent a message about {}", earlier.intent.resource);
     loop {
         let fate = match clients.chain.fate(pending).await {
             Ok(fate) => fate,
             Err(error) => {
-                diagnostics.error(what, format!("The chain can't be asked what became of it: {error}. Nothing was sent."));
+                diagnostics.error(
+                    what,
+                    format!("The chain can't be asked what became of it: {error}. Nothing was sent."),
+                );
                 return None;
             }
         };
@@ -102,8 +110,7 @@ pub(crate) async fn fate(
 
 /// A lease that an earlier process took for this group and that no state knows.
 pub(crate) struct CutOff {
-    pub(crate) id: LeaseId,
-    pub(crate) outcome: Outcome,
+    pub(crate) taken: Taken,
     pub(crate) earlier: Earlier,
 }
 
@@ -115,7 +122,8 @@ pub(crate) async fn lease(
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<CutOff>, ()> {
     let owner = &group.deployment.owner;
-    let unreturned = clients.journal.unreturned(owner).await.map_err(|error| unreadable(&error, diagnostics))?;
+    let unreturned =
+        clients.journal.unreturned(owner).await.map_err(|error| unreadable(&error, diagnostics))?;
     let subject = clients.journal.subject(owner, group.deployment.dseq, Some(group.gseq));
     for earlier in unreturned.into_iter().filter(|earlier| earlier.intent.subject == subject) {
         let Some(fate) = fate(clients, &earlier, limit, diagnostics).await else { return Err(()) };
@@ -123,8 +131,12 @@ pub(crate) async fn lease(
         let running = market::running_lease(clients, group).await.map_err(|error| {
             diagnostics.error(format!("Lease {group} can't be read"), format!("{error}. Nothing was sent."));
         })?;
-        match running.and_then(|row| row.lease?.id).filter(|id| asked_for(&earlier, id)) {
-            Some(id) => return Ok(Some(CutOff { id, outcome, earlier })),
+        let lease = running.and_then(|row| row.lease);
+        let price = lease.as_ref().and_then(|lease| Dec::from_wire(&lease.price.as_ref()?.amount).ok());
+        match lease.and_then(|lease| lease.id).filter(|id| asked_for(&earlier, id)).zip(price) {
+            Some((id, price)) => {
+                return Ok(Some(CutOff { taken: Taken { id, price, outcome }, earlier }));
+            }
             None => clients.journal.gone(&earlier).await,
         }
     }
@@ -167,7 +179,8 @@ pub(crate) async fn warn(clients: &Clients, diagnostics: &mut Diagnostics) {
         return;
     }
     let line = |earlier: &Earlier| {
-        let name = earlier.intent.name.as_ref().map_or_else(String::new, |name| format!(" (name \"{name}\")"));
+        let name =
+            earlier.intent.name.as_ref().map_or_else(String::new, |name| format!(" (name \"{name}\")"));
         format!("- {}{name}", earlier.intent.resource)
     };
     let list = running.iter().map(line).collect::<Vec<_>>().join("\n");
@@ -189,9 +202,11 @@ async fn runs(clients: &Clients, earlier: &Earlier) -> Result<Option<bool>, Quer
     let listing = clients.chain.listing(&subject.owner).await?;
     let active = match subject.gseq {
         None => listing.deployments.contains_key(&dseq),
-        Some(gseq) => listing.leases.iter().filter_map(|row| row.lease.as_ref()?.id.as_ref()).any(|id| {
-            id.dseq == dseq && id.gseq == gseq && asked_for(earlier, id)
-        }),
+        Some(gseq) => listing
+            .leases
+            .iter()
+            .filter_map(|row| row.lease.as_ref()?.id.as_ref())
+            .any(|id| id.dseq == dseq && id.gseq == gseq && asked_for(earlier, id)),
     };
     if active {
         return Ok(Some(true));

@@ -153,8 +153,14 @@ pub(super) async fn create(
     private.reclamation = sdl.reclamation.map(|window| window.as_secs());
     match sent {
         Ok(outcome) => {
-            state.receipts =
-                Value::Known(vec![created(clients, &id, &sdl, &amount.to_string(), &config.reason, &outcome)]);
+            state.receipts = Value::Known(vec![created(
+                clients,
+                &id,
+                &sdl,
+                &amount.to_string(),
+                &config.reason,
+                &outcome,
+            )]);
             state.state = "active".into();
             state.created_height = outcome.height.to_string().into();
             state.deposited = amount.to_string().into();

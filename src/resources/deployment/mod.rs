@@ -12,7 +12,6 @@ use tfplugin::{
 };
 
 use crate::journal::Subject;
-use crate::kill;
 use crate::lifecycle::ids::{DeploymentIdentity, DeploymentRef};
 use crate::provider::{Clients, Shared};
 use model::{Deployment, Private};
@@ -46,16 +45,9 @@ fn subject(clients: &Clients, state: &Deployment) -> Option<Subject> {
     Some(clients.journal.subject(&id.owner, id.dseq, None))
 }
 
-/// The journal's mark follows the answer: it is set when the last byte has gone, never before.
+/// The journal's mark follows the answer.
 fn answering(clients: &Clients, cx: &Context, what: &'static str, state: &Deployment) {
-    kill::at("before-return", what);
-    if let Some(subject) = subject(clients, state) {
-        let journal = clients.journal.clone();
-        cx.on_returned(move || {
-            kill::at("after-return", what);
-            journal.returned(&subject);
-        });
-    }
+    clients.journal.answering(cx, what, subject(clients, state));
 }
 
 /// Refuses to touch a resource of another chain: its absence here would mean nothing.

@@ -184,11 +184,12 @@ async fn named(
     };
     let change = akash_sdl::diff(&groups, sdl);
     let creates = creates(clients, &id.owner, diagnostics).await?;
-    let ours = creates.into_iter().find(|(_, message)| {
-        message.id.as_ref().is_some_and(|one| one.dseq == id.dseq)
-    });
+    let ours =
+        creates.into_iter().find(|(_, message)| message.id.as_ref().is_some_and(|one| one.dseq == id.dseq));
     let adopt = config.adopt.known() == Some(&true);
-    if (ours.is_some() || adopt) && let Some(reason) = change.replace.iter().chain(&change.market).next() {
+    if (ours.is_some() || adopt)
+        && let Some(reason) = change.replace.iter().chain(&change.market).next()
+    {
         diagnostics.error_at(
             &Path::root("sdl"),
             format!("The deployment named \"{name}\" that exists has other groups"),
