@@ -1,7 +1,8 @@
 //! Named points at which a test kills this process, as a crash or a lost machine would. Only debug builds have them;
 //! in a release build every function here is empty.
 //!
-//! `AKASH_KILL_AT` is POINT, POINT:WHAT or POINT:WHAT#N: the Nth time that the point is reached with WHAT.
+//! `AKASH_KILL_AT` is POINT:WHAT or POINT:WHAT#N: the Nth time that the point is reached with WHAT. The process then
+//! writes an empty file to `AKASH_KILL_MARK`, which tells the test that the point was reached, and kills itself.
 
 use akash_chain::{Conclusion, Msg, Pending};
 
@@ -39,10 +40,12 @@ pub(crate) fn at(point: &str, what: &str) {
     static REACHED: AtomicU32 = AtomicU32::new(0);
     let Ok(wanted) = std::env::var("AKASH_KILL_AT") else { return };
     let (wanted, count) = wanted.split_once('#').unwrap_or((&wanted, "1"));
-    let (wanted_point, wanted_what) = wanted.split_once(':').unwrap_or((wanted, what));
-    if (wanted_point, wanted_what) == (point, what)
+    if wanted.split_once(':') == Some((point, what))
         && (REACHED.fetch_add(1, Ordering::Relaxed) + 1).to_string() == count
     {
+        if let Ok(mark) = std::env::var("AKASH_KILL_MARK") {
+            _ = std::fs::write(mark, "");
+        }
         die();
     }
 }

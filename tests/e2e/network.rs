@@ -7,8 +7,12 @@ use std::{collections::BTreeSet, env, sync::Arc, time::Duration};
 use akash_chain::{Chain, ChainConfig, Msg, Wallet};
 pub(crate) use akash_devnet::Fault;
 use akash_devnet::{Devnet, DevnetConfig, Ports};
+use akash_proto::Dec;
 use akash_proto::akash::{
-    deployment::{v1::DeploymentId, v1beta4::MsgCloseDeployment},
+    deployment::{
+        v1::DeploymentId,
+        v1beta4::{MsgCloseDeployment, QueryDeploymentResponse},
+    },
     market::{
         v1::{LeaseClosedReason, LeaseId, lease},
         v1beta5::MsgCloseLease,
@@ -113,6 +117,38 @@ impl Network {
         Ok(self.chain.balances(self.owner()).await?.get("uakt").copied().unwrap_or_default())
     }
 
+    /// All of the wallet's uact, wherever they are: in the wallet, in escrow accounts, or paid to providers.
+    pub(crate) async fn uact(&self) -> Result<Dec> {
+        let wallet = self.chain.balances(self.owner()).await?.get("uact").copied().unwrap_or_default();
+        let mut sum: Dec = wallet.to_string().parse()?;
+        for found in self.chain.deployments(self.owner(), None).await? {
+            sum = sum + in_escrow(&found)?;
+        }
+        Ok(sum)
+    }
+
+    async fn deployment(&self, dseq: &str) -> Result<QueryDeploymentResponse> {
+        let found = self.chain.deployment(self.owner(), dseq.parse()?).await?;
+        found.with_context(|| format!("no deployment {dseq}"))
+    }
+
+    /// What was put into a deployment's escrow, spent or not, in uact.
+    pub(crate) async fn deposited(&self, dseq: &str) -> Result<u128> {
+        Ok(in_escrow(&self.deployment(dseq).await?)?.to_string().parse()?)
+    }
+
+    /// A deployment's hash, in hex.
+    pub(crate) async fn hash(&self, dseq: &str) -> Result<String> {
+        let hash = self.deployment(dseq).await?.deployment.context("no deployment")?.hash;
+        Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The orders of all leases that a deployment ever had.
+    pub(crate) async fn lease_oseqs(&self, dseq: &str) -> Result<Vec<u32>> {
+        let leases = self.chain.leases(self.owner(), dseq.parse()?, None).await?;
+        Ok(leases.into_iter().filter_map(|row| Some(row.lease?.id?.oseq)).collect())
+    }
+
     /// Closes a deployment, as a user may by other means.
     pub(crate) async fn close_deployment(&self, dseq: &str) -> Result<()> {
         let id = DeploymentId { owner: self.owner().to_owned(), dseq: dseq.parse()? };
@@ -159,6 +195,18 @@ impl Network {
         }
         Ok(left.len())
     }
+}
+
+/// What a deployment's escrow account holds and has paid, in uact.
+fn in_escrow(found: &QueryDeploymentResponse) -> Result<Dec> {
+    let account = found.escrow_account.as_ref().and_then(|account| account.state.as_ref());
+    let account = account.context("no escrow account")?;
+    let held = account.funds.iter().map(|coin| (&coin.denom, &coin.amount));
+    let paid = account.transferred.iter().map(|coin| (&coin.denom, &coin.amount));
+    held.chain(paid)
+        .filter(|(denom, _)| *denom == "uact")
+        .map(|(_, amount)| Ok(Dec::from_wire(amount)?))
+        .sum()
 }
 
 /// A devnet in this process.

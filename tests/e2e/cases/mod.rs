@@ -1,11 +1,13 @@
 //! The cases, by subject.
 
+mod adoption;
 mod configuration;
 mod deployment;
 mod examples;
 mod functions;
 mod import;
 mod interrupt;
+mod kill;
 mod lease;
 mod loss;
 
@@ -18,7 +20,9 @@ pub(crate) fn all() -> Vec<CaseDefinition> {
         lease::cases(),
         configuration::cases(),
         import::cases(),
+        adoption::cases(),
         interrupt::cases(),
+        kill::cases(),
         loss::cases(),
         examples::cases(),
         functions::cases(),
