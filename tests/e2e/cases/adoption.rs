@@ -26,12 +26,14 @@ cases![
     other_groups_are_not_taken,
     cut_off_is_named_in_a_warning,
     two_machines_one_name,
+    two_machines_one_wallet,
     adopt_takes_equal_groups,
     adopt_refuses_other_groups,
     named_with_create_before_destroy,
     lease_replaced_create_first,
     journal_that_cannot_be_written,
     journal_turned_off,
+    journal_holds_no_secret,
 ];
 
 async fn workspace(case: &Case, network: &Network) -> Result<Arc<Workspace>> {
@@ -202,6 +204,24 @@ async fn two_machines_one_name(case: Case) -> Result<()> {
     Ok(())
 }
 
+/// Another program that uses the wallet at the same time disturbs nothing, and nobody takes the other's deployments.
+async fn two_machines_one_wallet(case: Case) -> Result<()> {
+    let network = case.devnet().await?;
+    let (one, other) = (workspace(&case, &network).await?, workspace(&case, &network).await?);
+    // One journal for both, as on one machine.
+    let journal = one.path().join("../journal");
+    for workspace in [&one, &other] {
+        workspace.env("AKASH_JOURNAL_DIR", Some(&journal.to_string_lossy()));
+        workspace.write("main.tf", &counted(5));
+    }
+    let (first, second) = tokio::join!(one.apply(), other.apply());
+    first?.expect_no_warning()?;
+    second?.expect_no_warning()?;
+    ensure!(network.active().await?.len() == 10, "{:?}", network.active().await?);
+    one.expect_no_changes().await?;
+    other.expect_no_changes().await
+}
+
 async fn adopt_takes_equal_groups(case: Case) -> Result<()> {
     let network = case.devnet().await?;
     let (one, other) = (workspace(&case, &network).await?, workspace(&case, &network).await?);
@@ -280,4 +300,25 @@ async fn journal_turned_off(case: Case) -> Result<()> {
     workspace.apply().await?.expect_warning(&["journal is off"])?;
     ensure!(!workspace.path().join("../home/.local").exists(), "a journal was written");
     workspace.expect_no_changes().await
+}
+
+/// What the service's environment holds is not in the journal, nor is the wallet.
+async fn journal_holds_no_secret(case: Case) -> Result<()> {
+    let network = case.devnet().await?;
+    let workspace = workspace(&case, &network).await?;
+    workspace.write("web.yaml", &Sdl { env: &["TOKEN=do-not-write-me-down"], ..Sdl::default() }.text());
+    workspace.write("main.tf", &config::web("", ""));
+    let journal = workspace.path().join("../journal");
+    workspace.env("AKASH_JOURNAL_DIR", Some(&journal.to_string_lossy()));
+    workspace.apply().await?;
+    let mut written = String::new();
+    for entry in std::fs::read_dir(&journal)? {
+        written.push_str(&std::fs::read_to_string(entry?.path())?);
+    }
+    ensure!(written.contains("MsgCreateDeployment") && written.contains("MsgCreateLease"), "{written}");
+    ensure!(written.contains("\"returned\""), "{written}");
+    for secret in ["do-not-write-me-down", &network.mnemonic] {
+        ensure!(!written.contains(secret), "{secret} is in the journal");
+    }
+    Ok(())
 }
