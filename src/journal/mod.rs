@@ -185,18 +185,25 @@ impl Journal {
         let journal = self.clone();
         cx.on_returned(move || {
             kill::at("after-return", what);
-            journal.returned(&subject);
+            journal.returned(subject);
         });
     }
 
     /// The answer about this deployment or lease has gone to Terraform: of what this process wrote down, it is not to
-    /// be taken over any more. Blocks for one small write that waits for no disk.
-    fn returned(&self, subject: &Subject) {
-        if let Some(own) = lock(&self.0.own).as_mut()
-            && let Err(error) = own.append(&[Record::Returned(subject.clone())], false)
-        {
-            tracing::warn!(%error, "the journal can't be written to");
+    /// be taken over any more. One small write that waits for no disk; where another write does, it waits elsewhere.
+    fn returned(&self, subject: Subject) {
+        let mark = |own: &mut Option<Own>, subject| {
+            if let Some(own) = own
+                && let Err(error) = own.append(&[Record::Returned(subject)], false)
+            {
+                tracing::warn!(%error, "the journal can't be written to");
+            }
+        };
+        if let Ok(mut own) = self.0.own.try_lock() {
+            return mark(&mut own, subject);
         }
+        let journal = self.clone();
+        tokio::task::spawn_blocking(move || mark(&mut lock(&journal.0.own), subject));
     }
 
     /// Takes over what an earlier process made: from now on it is this process's. `false`: another process has taken
@@ -402,7 +409,7 @@ mod tests {
         {
             let journal = journal(directory.path());
             journal.intend(&[create("1", 1), create("2", 2), create("3", 3)]).await.unwrap();
-            journal.returned(&journal.subject(OWNER, 1, None));
+            journal.returned(journal.subject(OWNER, 1, None));
         }
         let reader = journal(directory.path());
         assert_eq!(dseqs(&reader).await, [2, 3]);
@@ -427,7 +434,7 @@ mod tests {
         assert_eq!(earlier.len(), 1);
         assert!(third.claim(&earlier[0]).await.unwrap());
         assert!(!third.claim(&earlier[0]).await.unwrap(), "twice by the same process");
-        third.returned(&third.subject(OWNER, 1, None));
+        third.returned(third.subject(OWNER, 1, None));
         drop(third);
         assert!(dseqs(&journal(directory.path())).await.is_empty());
     }

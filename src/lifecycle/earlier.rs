@@ -93,6 +93,16 @@ pub(crate) async fn fate(
             }
             return Some(fate);
         }
+        // Where no node indexes transactions: it is dead by now or it happened, and the chain shows which.
+        match past(clients, pending.timeout).await {
+            Ok(false) => {}
+            Ok(true) => match clients.chain.fate_by_effect(pending).await {
+                Ok(Fate::Open) => {}
+                Ok(fate) => return Some(fate),
+                Err(error) => tracing::warn!(%error, "the chain can't be asked for a message's effect"),
+            },
+            Err(error) => tracing::warn!(%error, "the chain can't be asked for its time"),
+        }
         tracing::info!(tx_hash = pending.tx_hash, "waiting for the fate of an earlier run's transaction");
         if Instant::now() > until || !limit.sleep(POLL).await {
             diagnostics.error(
@@ -106,6 +116,12 @@ pub(crate) async fn fate(
             return None;
         }
     }
+}
+
+/// Whether block time is past this (Unix ns).
+async fn past(clients: &Clients, timeout: i64) -> Result<bool, QueryError> {
+    let latest = clients.chain.latest_block().await?;
+    Ok(latest.time.unix_timestamp_nanos() > i128::from(timeout))
 }
 
 /// A lease that an earlier process took for this group and that no state knows.

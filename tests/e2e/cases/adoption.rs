@@ -8,7 +8,7 @@ use xtask::workdir::Install;
 use crate::{
     cases,
     config::{self, DEPLOYMENT, LEASE, Sdl},
-    network::Network,
+    network::{Fault, Network},
     suite::Case,
     workspace::Workspace,
 };
@@ -25,6 +25,7 @@ cases![
     another_image_is_updated,
     other_groups_are_not_taken,
     cut_off_is_named_in_a_warning,
+    cut_off_where_no_node_indexes,
     two_machines_one_name,
     two_machines_one_wallet,
     adopt_takes_equal_groups,
@@ -181,6 +182,21 @@ async fn cut_off_is_named_in_a_warning(case: Case) -> Result<()> {
     ensure!(!plan.output.says("cut off"), "{}", plan.output);
     ensure!(network.active().await? == [dseq]);
     Ok(())
+}
+
+/// No node can show the transaction: its effect is on chain, and that is enough.
+async fn cut_off_where_no_node_indexes(case: Case) -> Result<()> {
+    let network = case.devnet().await?;
+    let workspace = workspace(&case, &network).await?;
+    workspace.env("AKASH_TRANSACTION_TIMEOUT", Some("3s"));
+    workspace.write("main.tf", &config::web("", ""));
+    cut_off(&workspace, "after-broadcast:create").await?;
+    network.local()?.wait_blocks(2).await;
+    let dseq = network.active().await?;
+    network.local()?.times(Fault::IndexingDisabled, 12);
+    workspace.apply().await?.expect_warning(&["taken over", &dseq[0]])?;
+    ensure!(network.active().await? == dseq, "{:?}", network.active().await?);
+    workspace.expect_no_changes().await
 }
 
 /// Two machines, which share a wallet and no journal, apply the same named configuration at once.
