@@ -3,6 +3,7 @@
 //! The order's state decides what can be leased, not an open bid: the chain may leave losing bids open. The manifest
 //! and the provider's gateway are not this module's matter.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use crate::provider::Clients;
 const BID_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// By default bids are collected for so many blocks after the first.
 const SETTLE_BLOCKS: u64 = 2;
+/// A lease whose bids are ripe waits so many blocks at most for others that have just begun to wait.
+const COMPANY_BLOCKS: u64 = 2;
 /// Only for an order whose block a node no longer has.
 const BLOCK_SECONDS: u64 = 6;
 /// An order of fewer blocks is younger than the bid timeout, also where a block takes twice as long.
@@ -157,6 +160,7 @@ pub(crate) async fn take(
     let (oseq, mut market) = open_order(clients, group, &mut watch, limit).await?;
     let until = Instant::now() + patience.timeout;
     let mut collected = Collected::default();
+    let (mut new, mut held) = (true, 0);
     loop {
         let order = market.open_order(deployment.dseq, *gseq).and_then(|order| order.id.as_ref());
         if order.is_none_or(|id| id.oseq != oseq) {
@@ -168,8 +172,14 @@ pub(crate) async fn take(
         let bids = open_bids(&market, group, oseq);
         let late = Instant::now() >= until;
         let mut refused = false;
+        let mut ripe = collected.settled(&market, &bids, patience.settle);
+        // Leases that begin within a few blocks, as after one another under `-parallelism`, end up in one transaction.
+        let others = market.newcomers > usize::from(mem::replace(&mut new, false));
+        if ripe && others && held < COMPANY_BLOCKS && patience.settle.is_none() {
+            (ripe, held) = (false, held + 1);
+        }
         // At the end of the time an acceptable bid is taken even if more could have come.
-        if collected.settled(&market, &bids, patience.settle) || late {
+        if ripe || late {
             let best =
                 ranked(policy, &bids, |bid| (bid.provider(), bid.price)).first().map(|bid| (*bid).clone());
             if let Some(bid) = best {

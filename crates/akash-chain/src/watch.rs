@@ -6,7 +6,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -32,6 +36,8 @@ pub struct Market {
     pub height: u64,
     /// That block's time (UTC).
     pub time: OffsetDateTime,
+    /// How many have begun to wait since the market before this one. Each counts itself in the first that it is given.
+    pub newcomers: usize,
     /// By dseq and gseq.
     orders: BTreeMap<(u64, u32), Vec<Order>>,
     /// By dseq, gseq and oseq.
@@ -58,7 +64,18 @@ struct News {
     what: Result<Arc<Market>, QueryError>,
 }
 
-type Feed = watch::Sender<Option<News>>;
+struct Feed {
+    news: watch::Sender<Option<News>>,
+    /// How many have ever begun to wait.
+    joined: AtomicUsize,
+}
+
+impl Feed {
+    fn join(&self) -> watch::Receiver<Option<News>> {
+        self.joined.fetch_add(1, Ordering::Relaxed);
+        self.news.subscribe()
+    }
+}
 
 /// The running tasks of one [`Chain`], by owner. The task itself holds what is here a weak reference to.
 #[derive(Default)]
@@ -72,7 +89,7 @@ impl Feeds {
     /// Whether the task may end: nobody waits. Nobody can begin to wait at the same time.
     fn over(&self, owner: &str, feed: &Feed) -> bool {
         let mut feeds = self.lock();
-        let over = feed.receiver_count() == 0;
+        let over = feed.news.receiver_count() == 0;
         if over {
             feeds.remove(owner);
         }
@@ -125,10 +142,10 @@ impl Chain {
     fn market_feed(&self, owner: &str) -> watch::Receiver<Option<News>> {
         let mut feeds = self.inner().listings.markets.lock();
         if let Some(feed) = feeds.get(owner).and_then(Weak::upgrade) {
-            return feed.subscribe();
+            return feed.join();
         }
-        let (feed, news) = watch::channel(None);
-        let feed = Arc::new(feed);
+        let feed = Arc::new(Feed { news: watch::Sender::new(None), joined: AtomicUsize::new(0) });
+        let news = feed.join();
         feeds.insert(owner.to_owned(), Arc::downgrade(&feed));
         let (chain, owner) = (self.clone(), owner.to_owned());
         tokio::spawn(async move { chain.feed_market(&owner, &feed).await });
@@ -139,30 +156,33 @@ impl Chain {
     async fn feed_market(&self, owner: &str, feed: &Feed) {
         let mut pace = Pace::default();
         let mut failing: Option<Instant> = None;
+        let mut known = 0;
         loop {
+            let joined = feed.joined.load(Ordering::Relaxed);
             let asked = Instant::now();
             tokio::select! {
                 found = self.market_after(owner, pace.last) => match found {
                     Ok((block, market)) => {
                         failing = None;
                         pace.saw(block);
-                        if let Some(market) = market {
-                            feed.send_replace(Some(News { asked, what: Ok(Arc::new(market)) }));
+                        if let Some(mut market) = market {
+                            market.newcomers = joined.saturating_sub(mem::replace(&mut known, joined));
+                            feed.news.send_replace(Some(News { asked, what: Ok(Arc::new(market)) }));
                         }
                     }
                     Err(error) if is_lasting(&error)
                         || failing.get_or_insert(asked).elapsed() >= PATIENCE =>
                     {
                         failing = None;
-                        feed.send_replace(Some(News { asked, what: Err(error) }));
+                        feed.news.send_replace(Some(News { asked, what: Err(error) }));
                     }
                     Err(error) => tracing::warn!(%error, "the market can't be read; trying again"),
                 },
-                () = feed.closed() => {}
+                () = feed.news.closed() => {}
             }
             tokio::select! {
                 () = tokio::time::sleep(pace.pause()) => {}
-                () = feed.closed() => if self.inner().listings.markets.over(owner, feed) { return },
+                () = feed.news.closed() => if self.inner().listings.markets.over(owner, feed) { return },
             }
         }
     }
@@ -195,7 +215,7 @@ impl Chain {
             let Some(id) = &bid.id else { continue };
             bids.entry((id.dseq, id.gseq, id.oseq)).or_default().push(bid);
         }
-        Ok((block, Some(Market { height: block.height, time: block.time, orders, bids })))
+        Ok((block, Some(Market { height: block.height, time: block.time, newcomers: 0, orders, bids })))
     }
 }
 

@@ -8,6 +8,7 @@ mod import;
 mod interrupt;
 mod lease;
 mod loss;
+mod scale;
 
 use crate::suite::CaseDefinition;
 
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<CaseDefinition> {
         import::cases(),
         interrupt::cases(),
         loss::cases(),
+        scale::cases(),
         examples::cases(),
         functions::cases(),
     ]
