@@ -144,9 +144,11 @@ pub(crate) async fn lease(
     for earlier in unreturned.into_iter().filter(|earlier| earlier.intent.subject == subject) {
         let Some(fate) = fate(clients, &earlier, limit, diagnostics).await else { return Err(()) };
         let Fate::Included(outcome) = fate else { continue };
-        let running = market::running_lease(clients, group).await.map_err(|error| {
-            diagnostics.error(format!("Lease {group} can't be read"), format!("{error}. Nothing was sent."));
-        })?;
+        let running =
+            market::running_lease(clients, group, std::time::Instant::now()).await.map_err(|error| {
+                diagnostics
+                    .error(format!("Lease {group} can't be read"), format!("{error}. Nothing was sent."));
+            })?;
         let lease = running.and_then(|row| row.lease);
         let price = lease.as_ref().and_then(|lease| Dec::from_wire(&lease.price.as_ref()?.amount).ok());
         match lease.and_then(|lease| lease.id).filter(|id| asked_for(&earlier, id)).zip(price) {

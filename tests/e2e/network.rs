@@ -2,7 +2,12 @@
 //! knows of it is its endpoints, its chain id and a funded wallet; what only a devnet can do is behind
 //! [`Network::local`], which skips the case elsewhere.
 
-use std::{collections::BTreeSet, env, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    sync::Arc,
+    time::Duration,
+};
 
 use akash_chain::{Chain, ChainConfig, Msg, Wallet};
 pub(crate) use akash_devnet::Fault;
@@ -238,6 +243,33 @@ impl Local {
 
     pub(crate) fn request_count(&self) -> u64 {
         self.0.request_count()
+    }
+
+    /// The same by method.
+    pub(crate) fn requests(&self) -> BTreeMap<String, u64> {
+        self.0.counters().requests
+    }
+
+    /// Transactions of an account in blocks.
+    pub(crate) fn transactions(&self, owner: &str) -> usize {
+        self.0.tx_count(owner)
+    }
+
+    /// Connections and requests to the gateways of all providers.
+    pub(crate) fn gateway_counts(&self) -> (u64, u64) {
+        let counters = self.0.counters();
+        (counters.gateway_connections.values().sum(), counters.gateway_requests.values().sum())
+    }
+
+    /// How many providers there are.
+    pub(crate) fn provider_count(&self) -> u64 {
+        self.0.providers().len() as u64
+    }
+
+    /// In how many blocks anybody bid.
+    pub(crate) fn blocks_with_bids(&self) -> usize {
+        let state = self.0.state();
+        state.bids.values().map(|bid| bid.created_at).collect::<BTreeSet<_>>().len()
     }
 
     /// Puts a fault in force until it is cleared.

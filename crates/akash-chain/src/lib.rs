@@ -25,6 +25,7 @@ mod simulate;
 mod submit;
 mod tx;
 mod wallet;
+mod watch;
 
 pub use address::is_address;
 pub use chain::{Chain, ChainConfig, ConfigError, GasPrice, Network};
@@ -40,3 +41,4 @@ pub use network::{PRESETS, Preset, preset};
 pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Stage, SubmitError};
 pub use read::{Block, QueryError};
 pub use wallet::{Wallet, WalletError};
+pub use watch::{Market, MarketWatch};

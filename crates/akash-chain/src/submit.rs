@@ -38,6 +38,9 @@ use crate::{
 
 /// How long a message waits for company.
 const COMPANY: Duration = Duration::from_millis(50);
+/// How long what follows a transaction of several messages is waited for: the callers that it answers come back at once
+/// with their next ones, and those that came too late for it should not stay apart from them for ever.
+const SUCCESSORS: Duration = Duration::from_millis(500);
 /// The most bytes that nodes take in one transaction are 1 MiB; the frame needs some of them.
 const MAX_BYTES: usize = (1 << 20) - 4096;
 /// The most gas for one transaction where the block allows more.
@@ -179,8 +182,9 @@ impl Chain {
 
     /// Works the queue off: one transaction after the other.
     async fn work(&self, wallet: &Wallet) {
+        let mut expected = 1;
         loop {
-            sleep(COMPANY).await;
+            self.gather(expected).await;
             let jobs = {
                 let mut queue = self.queue();
                 if queue.jobs.is_empty() {
@@ -189,10 +193,23 @@ impl Chain {
                 }
                 batch(&mut queue.jobs)
             };
+            let sent = jobs.len();
             let again = self.transact(wallet, jobs).await;
             let mut queue = self.queue();
+            expected = sent + queue.jobs.len();
             for job in again.into_iter().rev() {
                 queue.jobs.push_front(job);
+            }
+        }
+    }
+
+    /// Lets messages come together: for a moment, and after a transaction of several for as many as are expected.
+    async fn gather(&self, expected: usize) {
+        let until = Instant::now() + SUCCESSORS;
+        loop {
+            sleep(COMPANY).await;
+            if expected <= 1 || self.queue().jobs.len() >= expected || Instant::now() >= until {
+                return;
             }
         }
     }

@@ -10,6 +10,7 @@ use akash_proto::akash::escrow::{id::v1 as escrow_id, v1::MsgAccountDeposit};
 use akash_proto::{Coin, Dec, Duration};
 use akash_sdl::Sdl;
 use serde_json::json;
+use std::time::Instant;
 use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value};
 
 use super::model::{Deployment, ceiling};
@@ -81,7 +82,7 @@ async fn first_deposit(
     if let Some(coin) = planned.deposit.as_deref().and_then(|text| text.parse::<Coin>().ok()) {
         return Some(coin.amount);
     }
-    match clients.chain.deployment_params().await {
+    match clients.chain.recent_deployment_params().await {
         Ok(params) => {
             let minimum = params.min_deposits.iter().find(|coin| coin.denom == "uact");
             let amount = minimum.and_then(|coin| coin.amount.parse().ok());
@@ -350,7 +351,7 @@ async fn look_again(
     if !earlier::settle(clients, &id.owner, id.dseq, limit, diagnostics).await {
         return None;
     }
-    let found = match clients.chain.deployment(&id.owner, id.dseq).await {
+    let found = match clients.chain.deployment_since(&id.owner, id.dseq, Instant::now()).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             diagnostics.error(
@@ -463,7 +464,7 @@ pub(super) async fn delete(
     {
         return;
     }
-    match clients.chain.deployment(&id.owner, id.dseq).await {
+    match clients.chain.deployment_since(&id.owner, id.dseq, Instant::now()).await {
         Ok(Some(found)) if read::closed(&found).is_none() => {}
         Ok(_) => return,
         Err(error) => {

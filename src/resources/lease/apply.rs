@@ -8,7 +8,7 @@ use akash_sdl::ManifestGroup;
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value};
 
 use super::LeaseResource;
@@ -112,7 +112,7 @@ async fn wanted(
     if !earlier::settle(clients, &deployment.owner, dseq, limit, diagnostics).await {
         return None;
     }
-    match clients.chain.deployment(&deployment.owner, dseq).await {
+    match clients.chain.deployment_since(&deployment.owner, dseq, Instant::now()).await {
         Ok(Some(found)) if is_closed(&found).is_none() => {
             let hash = found.deployment.map(|deployment| deployment.hash).unwrap_or_default();
             if hash != manifest.groups.hash() {
@@ -274,7 +274,7 @@ async fn acquire(
             Delivered::Done => return Some(saved),
             Delivered::Refused(why) => {
                 tracing::warn!(provider = taken.id.provider, why, "the provider does not take the manifest");
-                policy.refuse(&taken.id.provider);
+                policy.refuse(&taken.id.provider, "it refused the manifest in this apply");
                 refusals.push(format!("- {}: {why}", taken.id.provider));
                 let tidying = Limit::start(cx.cancel(), TIDY);
                 if let Err(error) = market::pause(clients, &wanted.id, &tidying).await {
@@ -798,7 +798,7 @@ pub(super) async fn delete(
     {
         return;
     }
-    let running = match market::running_lease(clients, &id).await {
+    let running = match market::running_lease(clients, &id, Instant::now()).await {
         Ok(running) => running.and_then(|row| row.lease?.id),
         Err(error) => return diagnostics.error(format!("Lease {id} can't be read"), error.to_string()),
     };

@@ -10,6 +10,7 @@ mod interrupt;
 mod kill;
 mod lease;
 mod loss;
+mod scale;
 
 use crate::suite::CaseDefinition;
 
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<CaseDefinition> {
         interrupt::cases(),
         kill::cases(),
         loss::cases(),
+        scale::cases(),
         examples::cases(),
         functions::cases(),
     ]
