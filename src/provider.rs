@@ -14,7 +14,7 @@ use tfplugin::{
 use crate::config::{self, Mnemonic, ProviderConfig, Settings};
 use crate::data_sources::bids::BidsDataSource;
 use crate::functions;
-use crate::resources::{deployment::DeploymentResource, lease::LeaseResource};
+use crate::resources::{act::ActResource, deployment::DeploymentResource, lease::LeaseResource};
 
 /// What every resource and data source works with, once the provider is configured.
 pub(crate) struct Clients {
@@ -32,6 +32,8 @@ pub(crate) struct Clients {
     pub(crate) deposit_sources: Vec<String>,
     /// The reason of resources that give none.
     pub(crate) reason: Option<String>,
+    /// Held while ACT is minted or burnt: who looks at the balance must see what the one before has done.
+    pub(crate) minting: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Clients {
@@ -158,6 +160,7 @@ impl Provider for AkashProvider {
 
     fn resources(&self) -> Vec<Box<dyn DynResource>> {
         vec![
+            resource(ActResource::new(self.shared.clone())),
             resource(DeploymentResource::new(self.shared.clone())),
             resource(LeaseResource::new(self.shared.clone())),
         ]
@@ -266,6 +269,7 @@ async fn connect(
         owner,
         deposit_sources: settings.deposit_sources,
         reason: settings.reason,
+        minting: tokio::sync::Mutex::default(),
     })
 }
 

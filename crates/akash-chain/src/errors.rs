@@ -169,6 +169,8 @@ impl ChainError {
             ("cert", 3) => Kind::CertificateExists,
             ("bme", 6) => Kind::CircuitBreaker,
             ("bme", 5) | ("oracle.v2", 4) => Kind::OracleUnhealthy,
+            // Simulation gives the text alone, and the oracle's errors are not in the table.
+            ("undefined", 1) if self.text.ends_with("price stalled") => Kind::OracleUnhealthy,
             ("undefined", 1) if self.text.ends_with("deposit invalid: insufficient balance") => {
                 Kind::InsufficientDepositBalance
             }

@@ -32,6 +32,7 @@ pub use endpoint::{
     fault::{Fault, FaultKind},
 };
 pub use errors::{ChainError, Kind, message_index};
+pub use fate::requested_coin;
 pub use listing::Listing;
 pub use msg::Msg;
 pub use network::{PRESETS, Preset, preset};

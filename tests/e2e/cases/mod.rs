@@ -1,5 +1,6 @@
 //! The cases, by subject.
 
+mod act;
 mod configuration;
 mod deployment;
 mod examples;
@@ -14,6 +15,7 @@ use crate::suite::CaseDefinition;
 /// All of them.
 pub(crate) fn all() -> Vec<CaseDefinition> {
     [
+        act::cases(),
         deployment::cases(),
         lease::cases(),
         configuration::cases(),
