@@ -260,9 +260,9 @@ impl Local {
     /// Waits until a broadcast arrives: it uses up a delay of nothing.
     pub(crate) async fn until_broadcast(&self) -> Result<()> {
         let faults = self.0.faults();
-        faults.times(Fault::DelayAnswer { path: "BroadcastTx".to_owned(), millis: 1 }, 1);
+        let delay = faults.times(Fault::DelayAnswer { path: "BroadcastTx".to_owned(), millis: 1 }, 1);
         for _ in 0..300 {
-            if faults.active().is_empty() {
+            if faults.active().iter().all(|(id, _)| *id != delay) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
