@@ -16,7 +16,7 @@ use crate::data_sources::bids::BidsDataSource;
 use crate::functions;
 use crate::journal::Journal;
 use crate::lifecycle::earlier;
-use crate::resources::{deployment::DeploymentResource, lease::LeaseResource};
+use crate::resources::{act::ActResource, deployment::DeploymentResource, lease::LeaseResource};
 
 /// What every resource and data source works with, once the provider is configured.
 pub(crate) struct Clients {
@@ -36,6 +36,8 @@ pub(crate) struct Clients {
     pub(crate) reason: Option<String>,
     /// What was about to be sent, by this process and by earlier ones.
     pub(crate) journal: Journal,
+    /// Held while ACT is minted or burnt: who looks at the balance must see what the one before has done.
+    pub(crate) minting: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Clients {
@@ -163,6 +165,7 @@ impl Provider for AkashProvider {
 
     fn resources(&self) -> Vec<Box<dyn DynResource>> {
         vec![
+            resource(ActResource::new(self.shared.clone())),
             resource(DeploymentResource::new(self.shared.clone())),
             resource(LeaseResource::new(self.shared.clone())),
         ]
@@ -276,6 +279,7 @@ async fn connect(
         deposit_sources: settings.deposit_sources,
         reason: settings.reason,
         journal,
+        minting: tokio::sync::Mutex::default(),
     })
 }
 

@@ -11,9 +11,10 @@ use std::{
 
 use akash_chain::{Chain, ChainConfig, Msg, Wallet};
 pub(crate) use akash_devnet::Fault;
-use akash_devnet::{Devnet, DevnetConfig, Ports};
+use akash_devnet::{Devnet, DevnetConfig, Operator, Ports};
 use akash_proto::Dec;
 use akash_proto::akash::{
+    bme::v1::{LedgerRecordFilters, MsgMintAct, QueryLedgerRecordEntry},
     deployment::{
         v1::DeploymentId,
         v1beta4::{MsgCloseDeployment, QueryDeploymentResponse},
@@ -36,6 +37,12 @@ pub(crate) fn is_given() -> bool {
 /// A devnet as cases use it: free ports, and blocks fast enough that waiting for them is not what takes the time.
 pub(crate) fn local_config() -> DevnetConfig {
     DevnetConfig { ports: Ports::Free, block_time: Duration::from_millis(500), ..DevnetConfig::default() }
+}
+
+/// A devnet whose wallet holds this much uakt and uact.
+pub(crate) fn funded(uakt: u128, uact: u128) -> DevnetConfig {
+    let tenant_funds = [("uakt".to_owned(), uakt), ("uact".to_owned(), uact)].into();
+    DevnetConfig { tenant_funds, ..local_config() }
 }
 
 /// A devnet with another chain id.
@@ -152,6 +159,35 @@ impl Network {
     pub(crate) async fn lease_oseqs(&self, dseq: &str) -> Result<Vec<u32>> {
         let leases = self.chain.leases(self.owner(), dseq.parse()?, None).await?;
         Ok(leases.into_iter().filter_map(|row| Some(row.lease?.id?.oseq)).collect())
+    }
+
+    /// The wallet's uact.
+    pub(crate) async fn act_balance(&self) -> Result<u128> {
+        Ok(self.chain.balances(self.owner()).await?.get("uact").copied().unwrap_or_default())
+    }
+
+    /// The lines of the chain's ledger for the wallet: one for each mint and burn that was sent.
+    pub(crate) async fn ledger(&self) -> Result<Vec<QueryLedgerRecordEntry>> {
+        let filters = LedgerRecordFilters { source: self.owner().to_owned(), ..Default::default() };
+        Ok(self.chain.bme_ledger(filters).await?)
+    }
+
+    /// Waits until so many mints and burns have been sent.
+    pub(crate) async fn until_queued(&self, count: usize) -> Result<()> {
+        for _ in 0..300 {
+            if self.ledger().await?.len() >= count {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("nothing was queued in 30 s")
+    }
+
+    /// Asks for ACT from this much uakt, as a user may by other means.
+    pub(crate) async fn mint(&self, uakt: u128) -> Result<()> {
+        let (owner, to) = (self.owner().to_owned(), self.owner().to_owned());
+        let coins_to_burn = Some(akash_proto::Coin::new(uakt, "uakt").into());
+        self.send(MsgMintAct { owner, to, coins_to_burn }.into()).await
     }
 
     /// Closes a deployment, as a user may by other means.
@@ -272,6 +308,16 @@ impl Local {
         state.bids.values().map(|bid| bid.created_at).collect::<BTreeSet<_>>().len()
     }
 
+    /// The oracle's price of AKT in USD; none makes the oracle stale.
+    pub(crate) fn price(&self, price: Option<&str>) {
+        self.0.operate(&Operator::Price { price: price.map(str::to_owned) });
+    }
+
+    /// When what is queued for minting is next carried out.
+    pub(crate) fn epoch(&self, in_blocks: u64) {
+        self.0.operate(&Operator::MintEpoch { in_blocks });
+    }
+
     /// Puts a fault in force until it is cleared.
     pub(crate) fn set(&self, fault: Fault) {
         self.0.faults().set(fault);
@@ -294,9 +340,9 @@ impl Local {
     /// Waits until a broadcast arrives: it uses up a delay of nothing.
     pub(crate) async fn until_broadcast(&self) -> Result<()> {
         let faults = self.0.faults();
-        faults.times(Fault::DelayAnswer { path: "BroadcastTx".to_owned(), millis: 1 }, 1);
+        let delay = faults.times(Fault::DelayAnswer { path: "BroadcastTx".to_owned(), millis: 1 }, 1);
         for _ in 0..300 {
-            if faults.active().is_empty() {
+            if faults.active().iter().all(|(id, _)| *id != delay) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -34,6 +34,7 @@ pub use endpoint::{
     fault::{Fault, FaultKind},
 };
 pub use errors::{ChainError, Kind, message_index};
+pub use fate::requested_coin;
 pub use journal::{Conclusion, Journal};
 pub use listing::Listing;
 pub use msg::Msg;

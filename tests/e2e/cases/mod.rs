@@ -1,5 +1,6 @@
 //! The cases, by subject.
 
+mod act;
 mod adoption;
 mod configuration;
 mod deployment;
@@ -17,6 +18,7 @@ use crate::suite::CaseDefinition;
 /// All of them.
 pub(crate) fn all() -> Vec<CaseDefinition> {
     [
+        act::cases(),
         deployment::cases(),
         lease::cases(),
         configuration::cases(),
