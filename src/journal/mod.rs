@@ -93,10 +93,16 @@ impl Journal {
         self.select(|entry| entry.is_unreturned() && entry.intent.subject.owner == owner).await
     }
 
-    /// What earlier processes sent about this deployment or its groups, and nobody has written down what became of it.
-    pub(crate) async fn open(&self, owner: &str, dseq: u64) -> io::Result<Vec<Earlier>> {
-        let of_it = |subject: &Subject| subject.owner == owner && subject.dseq == Some(dseq);
+    /// What earlier processes sent about this deployment or its groups (none: about the wallet itself), and nobody has
+    /// written down what became of it.
+    pub(crate) async fn open(&self, owner: &str, dseq: Option<u64>) -> io::Result<Vec<Earlier>> {
+        let of_it = |subject: &Subject| subject.owner == owner && subject.dseq == dseq;
         self.select(|entry| entry.is_open() && of_it(&entry.intent.subject)).await
+    }
+
+    /// All that earlier processes sent for this owner and nobody has written down what became of it.
+    pub(crate) async fn all_open(&self, owner: &str) -> io::Result<Vec<Earlier>> {
+        self.select(|entry| entry.is_open() && entry.intent.subject.owner == owner).await
     }
 
     async fn select(&self, wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<Earlier>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use akash_chain::{Conclusion, Fate, Msg, QueryError};
 use akash_proto::{Dec, akash::market::v1::LeaseId};
+use futures::StreamExt as _;
 use tfplugin::Diagnostics;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -20,15 +21,18 @@ use crate::provider::Clients;
 
 /// How often the chain is asked again what became of a transaction.
 const POLL: Duration = Duration::from_secs(1);
+/// How many messages of earlier processes are looked up at once.
+const AT_ONCE: usize = 8;
 /// How long after a transaction's time ran out, by this machine's clock, it is still asked for.
 const AFTER: Duration = Duration::from_secs(90);
 
-/// Whether it is known what became of all that earlier processes sent about this deployment. Waits until it is: nothing
-/// new may be sent while an old message may still come into a block. `false`: an error has been told.
+/// Whether it is known what became of all that earlier processes sent about this deployment (none: about the wallet
+/// itself, as mints are). Waits until it is: nothing new may be sent while an old message may still come into a block.
+/// `false`: an error has been told.
 pub(crate) async fn settle(
     clients: &Clients,
     owner: &str,
-    dseq: u64,
+    dseq: Option<u64>,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> bool {
@@ -82,15 +86,8 @@ pub(crate) async fn fate(
                 return None;
             }
         };
-        let conclusion = match &fate {
-            Fate::Included(outcome) => Some(Conclusion::Included(outcome.height)),
-            Fate::Refused(_) | Fate::DidNotHappen => Some(Conclusion::DidNotHappen),
-            Fate::Open => None,
-        };
-        if let Some(conclusion) = conclusion {
-            if earlier.conclusion.is_none() {
-                clients.journal.concluded(earlier, conclusion).await;
-            }
+        note(clients, earlier, &fate).await;
+        if !matches!(fate, Fate::Open) {
             return Some(fate);
         }
         // Where no node indexes transactions: it is dead by now or it happened, and the chain shows which.
@@ -172,24 +169,21 @@ fn asked_for(earlier: &Earlier, lease: &LeaseId) -> bool {
     }
 }
 
-/// Warns of deployments and leases that run and that no state may know of, and forgets those that are over.
+/// Settles what earlier processes left open as far as it is known by now, forgets what is over, and warns of deployments
+/// and leases that run and that no state may know of.
 pub(crate) async fn warn(clients: &Clients, diagnostics: &mut Diagnostics) {
     clients.journal.prune().await;
     let Some(owner) = clients.chain.wallet().map(|wallet| wallet.address().to_owned()) else { return };
-    let unreturned = match clients.journal.unreturned(&owner).await {
-        Ok(unreturned) => unreturned,
-        Err(error) => return diagnostics.warning("The journal can't be read", format!("{error}.")),
-    };
-    if unreturned.is_empty() {
-        return;
+    if let Err(error) = conclude(clients, &owner).await {
+        return diagnostics.warning("The journal can't be read", format!("{error}."));
     }
     let mut running = Vec::new();
-    for earlier in unreturned {
+    for earlier in clients.journal.unreturned(&owner).await.unwrap_or_default() {
         match runs(clients, &earlier).await {
-            Ok(Some(true)) => running.push(earlier),
-            Ok(Some(false)) => clients.journal.gone(&earlier).await,
+            Ok(true) => running.push(earlier),
             // Not known yet: whoever needs it waits for it.
-            Ok(None) => {}
+            Ok(false) if earlier.conclusion.is_none() => {}
+            Ok(false) => clients.journal.gone(&earlier).await,
             Err(error) => return tracing::warn!(%error, "what the journal names can't be looked up"),
         }
     }
@@ -213,29 +207,44 @@ pub(crate) async fn warn(clients: &Clients, diagnostics: &mut Diagnostics) {
     );
 }
 
-/// Whether what an earlier process made runs; `None`: it may still come to be.
-async fn runs(clients: &Clients, earlier: &Earlier) -> Result<Option<bool>, QueryError> {
+/// Looks once what became of all that earlier processes left open, and writes it down. Waits for nothing.
+async fn conclude(clients: &Clients, owner: &str) -> std::io::Result<()> {
+    let open = clients.journal.all_open(owner).await?;
+    futures::stream::iter(open)
+        .for_each_concurrent(AT_ONCE, |earlier| async move {
+            match clients.chain.fate(&earlier.intent.pending).await {
+                Ok(fate) => note(clients, &earlier, &fate).await,
+                Err(error) => tracing::warn!(%error, "what the journal names can't be looked up"),
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// Writes a fate down, if it is known and was not written down.
+async fn note(clients: &Clients, earlier: &Earlier, fate: &Fate) {
+    let conclusion = match fate {
+        Fate::Included(outcome) => Conclusion::Included(outcome.height),
+        Fate::Refused(_) | Fate::DidNotHappen => Conclusion::DidNotHappen,
+        Fate::Open => return,
+    };
+    if earlier.conclusion.is_none() {
+        clients.journal.concluded(earlier, conclusion).await;
+    }
+}
+
+/// Whether what an earlier process made runs now.
+async fn runs(clients: &Clients, earlier: &Earlier) -> Result<bool, QueryError> {
     let subject = &earlier.intent.subject;
-    let Some(dseq) = subject.dseq else { return Ok(Some(false)) };
+    let Some(dseq) = subject.dseq else { return Ok(false) };
+    // Not older than the blocks that are known of by now: what was looked up above is in it.
     let listing = clients.chain.listing(&subject.owner).await?;
-    let active = match subject.gseq {
+    Ok(match subject.gseq {
         None => listing.deployments.contains_key(&dseq),
         Some(gseq) => listing
             .leases
             .iter()
             .filter_map(|row| row.lease.as_ref()?.id.as_ref())
             .any(|id| id.dseq == dseq && id.gseq == gseq && asked_for(earlier, id)),
-    };
-    if active {
-        return Ok(Some(true));
-    }
-    if earlier.conclusion.is_some() {
-        return Ok(Some(false));
-    }
-    Ok(match clients.chain.fate(&earlier.intent.pending).await? {
-        Fate::Open => None,
-        // Between the listing and this.
-        Fate::Included(outcome) if listing.height < outcome.height => Some(true),
-        Fate::Included(_) | Fate::Refused(_) | Fate::DidNotHappen => Some(false),
     })
 }

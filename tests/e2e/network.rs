@@ -161,6 +161,11 @@ impl Network {
         Ok(leases.into_iter().filter_map(|row| Some(row.lease?.id?.oseq)).collect())
     }
 
+    /// What any account holds.
+    pub(crate) async fn balance_of(&self, address: &str, denom: &str) -> Result<u128> {
+        Ok(self.chain.balances(address).await?.get(denom).copied().unwrap_or_default())
+    }
+
     /// The wallet's uact.
     pub(crate) async fn act_balance(&self) -> Result<u128> {
         Ok(self.chain.balances(self.owner()).await?.get("uact").copied().unwrap_or_default())
@@ -306,6 +311,11 @@ impl Local {
     pub(crate) fn blocks_with_bids(&self) -> usize {
         let state = self.0.state();
         state.bids.values().map(|bid| bid.created_at).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Something that only who runs the network can do.
+    pub(crate) fn operate(&self, act: &Operator) {
+        self.0.operate(act);
     }
 
     /// The oracle's price of AKT in USD; none makes the oracle stale.

@@ -279,12 +279,19 @@ async fn funds_are_checked_before_anything_is_sent() {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2, "as many as can be paid");
     let error = outcomes.into_iter().find_map(Result::err).unwrap();
     let text = error.to_string();
-    assert!(matches!(error, SubmitError::Funds { have: 1_200_000, need: 1_500_000, .. }));
+    let SubmitError::Funds(shortfalls) = error else { panic!("{error:?}") };
+    let numbers: Vec<_> = shortfalls.iter().map(|one| (one.denom.as_str(), one.have, one.need)).collect();
+    assert_eq!(numbers, [("uact", 1_200_000, 1_500_000)]);
     assert!(text.contains("1200000uact") && text.contains("1500000uact") && text.contains("mint"), "{text}");
 
     mock.world().balances.insert("uakt", 10);
     let error = submit(&chain, create(9)).await.unwrap_err();
-    assert!(matches!(&error, SubmitError::Funds { denom, .. } if denom == "uakt"), "{error}");
+    assert!(matches!(&error, SubmitError::Funds(short) if short[0].denom == "uakt"), "{error}");
+    // Each shortfall is named, though the first alone is enough to refuse.
+    mock.world().balances.insert("uact", 7);
+    let text = submit(&chain, create(9)).await.unwrap_err().to_string();
+    assert!(text.contains("499993uact more") && text.contains("2490uakt more"), "{text}");
+    mock.world().balances.insert("uact", 700_000);
     let poor = chain_of(ChainConfig { max_fee: Some(Coin::new(5, "uakt")), ..config(&[mock.grpc()]) });
     let error = submit(&poor, create(9)).await.unwrap_err();
     assert!(matches!(&error, SubmitError::MaxFee { .. }), "{error}");

@@ -39,7 +39,7 @@ pub use journal::{Conclusion, Journal};
 pub use listing::Listing;
 pub use msg::Msg;
 pub use network::{PRESETS, Preset, preset};
-pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Stage, SubmitError};
+pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Shortfall, Stage, SubmitError};
 pub use read::{Block, QueryError};
 pub use wallet::{Wallet, WalletError};
 pub use watch::{Market, MarketWatch};

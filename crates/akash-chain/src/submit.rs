@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Block, Chain, ChainError, Conclusion, Fate, Kind, Msg, OpenReason, Outcome, Pending, PendingFee,
-    QueryError, Refusal, Stage, SubmitError, Wallet,
+    QueryError, Refusal, Shortfall, Stage, SubmitError, Wallet,
     broadcast::Handed,
     errors,
     fate::{Sight, Verdict, verdict},
@@ -45,6 +45,8 @@ const SUCCESSORS: Duration = Duration::from_millis(500);
 const MAX_BYTES: usize = (1 << 20) - 4096;
 /// The most gas for one transaction where the block allows more.
 const GAS_CAP: u64 = 30_000_000;
+/// Less than any message of ours uses.
+const LEAST_GAS: u64 = 100_000;
 /// How often one message is sent anew after transactions of it that are dead for certain (out of gas, a fee that was
 /// too low, a timeout that another program had used).
 const ATTEMPTS: u32 = 4;
@@ -351,8 +353,7 @@ impl Chain {
             if let Some(max_gas) = block_limit.filter(|max_gas| draft.gas > *max_gas) {
                 return Err((jobs, SubmitError::TooLarge { gas: draft.gas, max_gas }));
             }
-            let price = config.gas_price.as_ref().map_or(gas::default_price().amount, |price| price.amount);
-            draft.fee = gas::fee(price.max(ground.minimum_price), draft.gas);
+            draft.fee = self.fee(draft.gas, &ground);
             if let Err(error) = self.payable(wallet, &messages, &draft.fee, &ground) {
                 if jobs.len() == 1 {
                     return Err((jobs, error));
@@ -408,14 +409,14 @@ impl Chain {
                     (account.account_number, if ordered { account.sequence } else { 0 })
                 }
                 None => {
-                    return Err(SubmitError::Funds {
+                    return Err(SubmitError::Funds(vec![Shortfall {
                         address: wallet.address().into(),
                         denom: "uakt".into(),
                         have: 0,
                         need: 10_000,
                         what_for: "the fee (this wallet is not on chain yet: it has never received anything)"
                             .into(),
-                    });
+                    }]));
                 }
             },
         };
@@ -514,9 +515,37 @@ impl Chain {
                 ),
             };
             let address = wallet.address().into();
-            job.end(Err(SubmitError::Funds { address, denom: coin.denom, have, need, what_for }));
+            let mut shortfalls = vec![Shortfall { address, denom: coin.denom, have, need, what_for }];
+            // The fee is not known before simulation, which this would fail; what it is at the least is.
+            shortfalls.extend(self.short_of_fees(wallet, self.fee(LEAST_GAS, ground), &taken, ground));
+            job.end(Err(SubmitError::Funds(shortfalls)));
         }
         kept
+    }
+
+    fn fee(&self, gas: u64, ground: &Ground) -> Coin {
+        let price = self.inner().config.gas_price.as_ref();
+        let price = price.map_or(gas::default_price().amount, |price| price.amount);
+        gas::fee(price.max(ground.minimum_price), gas)
+    }
+
+    /// What the payer lacks for this fee, beside what messages take of the same coin.
+    fn short_of_fees(
+        &self,
+        wallet: &Wallet,
+        fee: Coin,
+        taken: &BTreeMap<String, u128>,
+        ground: &Ground,
+    ) -> Option<Shortfall> {
+        let (address, own) = match &self.inner().config.fee_granter {
+            Some(granter) => (granter.as_str(), 0),
+            None => (wallet.address(), taken.get(&fee.denom).copied().unwrap_or_default()),
+        };
+        let have = ground.payer_balances.get(&fee.denom).copied().unwrap_or_default();
+        let need = fee.amount.saturating_add(own);
+        let what_for =
+            if own == 0 { "the fee".into() } else { format!("the fee and {own}{} to move", fee.denom) };
+        (need > have).then(|| Shortfall { address: address.into(), denom: fee.denom, have, need, what_for })
     }
 
     /// Whether the fee is within `max_fee` and can be paid.
@@ -531,21 +560,14 @@ impl Chain {
         if let Some(max_fee) = config.max_fee.as_ref().filter(|max_fee| fee.amount > max_fee.amount) {
             return Err(SubmitError::MaxFee { fee: fee.clone(), max_fee: max_fee.clone() });
         }
-        let (address, own) = match &config.fee_granter {
-            Some(granter) => (granter.as_str(), 0),
-            None => {
-                let coins = messages.iter().filter_map(Msg::takes).filter(|coin| coin.denom == fee.denom);
-                (wallet.address(), coins.map(|coin| coin.amount).sum::<u128>())
-            }
-        };
-        let have = ground.payer_balances.get(&fee.denom).copied().unwrap_or_default();
-        let need = fee.amount.saturating_add(own);
-        if need <= have {
-            return Ok(());
+        let mut taken = BTreeMap::new();
+        for coin in messages.iter().filter_map(Msg::takes) {
+            *taken.entry(coin.denom).or_default() += coin.amount;
         }
-        let what_for =
-            if own == 0 { "the fee".into() } else { format!("the fee and {own}{} to move", fee.denom) };
-        Err(SubmitError::Funds { address: address.into(), denom: fee.denom.clone(), have, need, what_for })
+        match self.short_of_fees(wallet, fee.clone(), &taken, ground) {
+            Some(shortfall) => Err(SubmitError::Funds(vec![shortfall])),
+            None => Ok(()),
+        }
     }
 
     /// A refusal in simulation: ends the job at fault and returns those to go on with.

@@ -6,6 +6,7 @@ mod configuration;
 mod deployment;
 mod examples;
 mod functions;
+mod funds;
 mod import;
 mod interrupt;
 mod kill;
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<CaseDefinition> {
         scale::cases(),
         examples::cases(),
         functions::cases(),
+        funds::cases(),
     ]
     .into_iter()
     .flatten()
