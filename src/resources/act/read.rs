@@ -19,6 +19,9 @@ use crate::provider::Clients;
 use crate::receipts;
 use crate::resources::deployment::same_chain;
 
+/// The least of a collateral ratio that is shown: 0.0001.
+const RATIO_UNIT: i128 = 100_000_000_000_000;
+
 /// What the chain says of a wallet, and of how it converts.
 ///
 /// What is in the queue is asked for first, and the balance then from no older a block: so a mint that is carried out
@@ -85,7 +88,11 @@ fn terms(
     if let Some(why) = unusable {
         return Ok((terms, Gate::OracleStale { why }));
     }
-    let ratio = |wire: &str| Dec::from_wire(wire).unwrap_or_default().to_string();
+    // Four digits, cut: 0.89999 must not read as the 0.9 that it is below.
+    let ratio = |wire: &str| {
+        let cut = Dec::from_wire(wire).unwrap_or_default().scaled() / RATIO_UNIT * RATIO_UNIT;
+        Dec::from_scaled(cut).to_string()
+    };
     let gate = match status.status() {
         MintStatus::HaltOracle => Gate::OracleStale { why: status.status().as_str_name().to_owned() },
         _ if !status.mints_allowed => Gate::CircuitBreaker {
@@ -224,7 +231,7 @@ mod tests {
     fn status(status: MintStatus) -> QueryStatusResponse {
         QueryStatusResponse {
             status: status.into(),
-            collateral_ratio: "500000000000000000".into(),
+            collateral_ratio: "899990000000000001".into(),
             halt_threshold: "900000000000000000".into(),
             mints_allowed: i32::from(status) < i32::from(MintStatus::HaltCr),
             ..QueryStatusResponse::default()
@@ -255,7 +262,7 @@ mod tests {
         for (is, expected) in [
             (MintStatus::Healthy, Gate::Open),
             (MintStatus::Warning, Gate::Slow),
-            (MintStatus::HaltCr, Gate::CircuitBreaker { ratio: "0.5".into(), halt: "0.9".into() }),
+            (MintStatus::HaltCr, Gate::CircuitBreaker { ratio: "0.8999".into(), halt: "0.9".into() }),
             (MintStatus::HaltOracle, Gate::OracleStale { why: "mint_status_halt_oracle".into() }),
         ] {
             let (terms, gate) = terms(&params(), Ok(status(is)), Ok(price(true))).unwrap();

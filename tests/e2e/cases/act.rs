@@ -176,9 +176,14 @@ async fn oracle_stale(case: Case) -> Result<()> {
 
 async fn circuit_breaker(case: Case) -> Result<()> {
     let (network, local, workspace) = set_up(&case, 0, TWENTY).await?;
-    // The vault's AKT is worth a quarter of the ACT there is.
+    // The vault's AKT is worth a third of the ACT there is.
     local.price(Some("0.01"));
-    workspace.plan().await?.output.expect_warning(&["circuit breaker is on", "below 0.9"])?;
+    workspace.plan().await?.output.expect_warning(&[
+        "not possible now",
+        "circuit breaker is on",
+        "0.3333 usd",
+        "below 0.9",
+    ])?;
     let output = workspace.try_apply(&[]).await?;
     output.expect_error(&["circuit breaker stops minting", "below 0.9", "nothing was sent"])?;
     ensure!(network.fee_balance().await? == AKT && network.ledger().await?.is_empty());
@@ -307,7 +312,7 @@ async fn ended_while_nobody_looked(case: Case) -> Result<()> {
 /// Out of time there is no state, but the chain's queue is looked at before anything is sent.
 async fn out_of_time(case: Case) -> Result<()> {
     let (network, local, workspace) =
-        set_up(&case, 0, &format!("{TWENTY}\n  timeouts = {{ create = \"8s\" }}")).await?;
+        set_up(&case, 0, &format!("{TWENTY}\n  timeouts = {{ create = \"12s\" }}")).await?;
     local.epoch(10_000);
     let output = workspace.try_apply(&[]).await?;
     output.expect_error(&["out of time", "waits for the next epoch", "sends no other"])?;
