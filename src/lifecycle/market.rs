@@ -3,15 +3,18 @@
 //! The order's state decides what can be leased, not an open bid: the chain may leave losing bids open. The manifest
 //! and the provider's gateway are not this module's matter.
 
+use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
-use akash_chain::{Kind, Outcome, QueryError, SubmitError};
+use akash_chain::{ChainError, Kind, Market, MarketWatch, Outcome, QueryError, SubmitError};
 use akash_proto::Dec;
 use akash_proto::akash::deployment::v1::GroupId;
 use akash_proto::akash::deployment::v1beta4::{Group, MsgPauseGroup, MsgStartGroup, group};
 use akash_proto::akash::market::v1::{BidId, LeaseId, lease};
-use akash_proto::akash::market::v1beta5::{Bid, MsgCreateLease, Order, QueryLeaseResponse, bid, order};
-use tokio::time::Instant;
+use akash_proto::akash::market::v1beta5::{Bid, MsgCreateLease, Order, QueryLeaseResponse};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep_until};
 
 use super::ids::GroupRef;
 use super::limit::Limit;
@@ -19,14 +22,16 @@ use super::selection::{Policy, ranked};
 use super::send;
 use crate::provider::Clients;
 
-/// How often the chain is asked for bids.
-const POLL: Duration = Duration::from_millis(500);
 /// Providers take an unaccepted bid back after this and do not bid on the order again.
 const BID_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// By default bids are collected for so many blocks after the first.
 const SETTLE_BLOCKS: u64 = 2;
+/// A lease whose bids are ripe waits so many blocks at most for others that have just begun to wait.
+const COMPANY_BLOCKS: u64 = 2;
 /// Only for an order whose block a node no longer has.
 const BLOCK_SECONDS: u64 = 6;
+/// An order of fewer blocks is younger than the bid timeout, also where a block takes twice as long.
+const YOUNG_BLOCKS: u64 = BID_TIMEOUT.as_secs() / BLOCK_SECONDS / 2;
 
 /// How long to wait for bids.
 #[derive(Debug, Clone, Copy)]
@@ -94,14 +99,20 @@ fn group_id(group: &GroupRef) -> GroupId {
     GroupId { owner: group.deployment.owner.clone(), dseq: group.deployment.dseq, gseq: group.gseq }
 }
 
-/// The group's lease that runs, if one does: active, or about to be reclaimed.
+/// The group's lease that runs as of after `since`, if one does: active, or about to be reclaimed.
 pub(crate) async fn running_lease(
     clients: &Clients,
     group: &GroupRef,
+    since: std::time::Instant,
 ) -> Result<Option<QueryLeaseResponse>, QueryError> {
     let GroupRef { deployment, gseq } = group;
-    let leases = clients.chain.leases(&deployment.owner, deployment.dseq, Some(*gseq)).await?;
-    Ok(leases.into_iter().find(|row| row.lease.as_ref().is_some_and(|lease| runs(lease.state))))
+    let listing = clients.chain.listing_since(&deployment.owner, since).await?;
+    let ours = |row: &&QueryLeaseResponse| {
+        row.lease.as_ref().filter(|lease| runs(lease.state)).is_some_and(|lease| {
+            lease.id.as_ref().is_some_and(|id| id.dseq == deployment.dseq && id.gseq == *gseq)
+        })
+    };
+    Ok(listing.leases.iter().find(ours).cloned())
 }
 
 /// Whether a lease in this state runs.
@@ -135,7 +146,8 @@ async fn start(clients: &Clients, group: &GroupRef, limit: &Limit) -> Result<(),
     }
 }
 
-/// Takes the best acceptable bid on the group, starting it if it is paused.
+/// Takes the best acceptable bid on the group, starting it if it is paused. Bids are looked at once a block, by all who
+/// wait at the same moment, so that leases that are ripe at the same block are asked for in one transaction.
 pub(crate) async fn take(
     clients: &Clients,
     group: &GroupRef,
@@ -143,41 +155,58 @@ pub(crate) async fn take(
     patience: Patience,
     limit: &Limit,
 ) -> Result<Taken, NoLease> {
-    if let Some(row) = running_lease(clients, group).await? {
-        return Err(NoLease::Leased(Box::new(row.lease.and_then(|lease| lease.id).unwrap_or_default())));
-    }
-    let oseq = open_order(clients, group, limit).await?;
+    let GroupRef { deployment, gseq } = group;
+    let mut watch = clients.chain.watch_market(&deployment.owner);
+    let (oseq, mut market) = open_order(clients, group, &mut watch, limit).await?;
     let until = Instant::now() + patience.timeout;
     let mut collected = Collected::default();
+    let (mut new, mut held) = (true, 0);
     loop {
-        let bids = open_bids(clients, group, oseq).await?;
-        collected.look(clients, &bids, patience.settle).await?;
-        // At the end of the time an acceptable bid is taken even if more could have come.
-        if collected.settled() || (!bids.is_empty() && Instant::now() >= until) {
-            let best =
-                ranked(policy, &bids, |bid| (bid.provider(), bid.price)).first().map(|bid| (*bid).clone());
-            if let Some(bid) = best
-                && let Some(taken) = lease(clients, bid, policy, limit).await?
-            {
-                return Ok(taken);
-            }
-        }
-        collected.remember(&bids, policy);
-        let GroupRef { deployment, gseq } = group;
-        let orders = clients.chain.orders(&deployment.owner, deployment.dseq, Some(*gseq)).await?;
-        let order = find_order(&orders, oseq);
-        if order.is_none_or(|order| order.state != i32::from(order::State::Open)) {
+        let order = market.open_order(deployment.dseq, *gseq).and_then(|order| order.id.as_ref());
+        if order.is_none_or(|id| id.oseq != oseq) {
             return Err(NoLease::Group(
                 "its order was closed or leased by somebody else while bids were collected; apply again"
                     .into(),
             ));
         }
-        if Instant::now() >= until {
+        let bids = open_bids(&market, group, oseq);
+        let late = Instant::now() >= until;
+        let mut refused = false;
+        let mut ripe = collected.settled(&market, &bids, patience.settle);
+        // Leases that begin within a few blocks, as after one another under `-parallelism`, end up in one transaction.
+        let others = market.newcomers > usize::from(mem::replace(&mut new, false));
+        if ripe && others && held < COMPANY_BLOCKS && patience.settle.is_none() {
+            (ripe, held) = (false, held + 1);
+        }
+        // At the end of the time an acceptable bid is taken even if more could have come.
+        if ripe || late {
+            let best =
+                ranked(policy, &bids, |bid| (bid.provider(), bid.price)).first().map(|bid| (*bid).clone());
+            if let Some(bid) = best {
+                if let Some(taken) = lease(clients, bid, policy, limit).await? {
+                    return Ok(taken);
+                }
+                refused = true;
+            }
+        }
+        collected.remember(&bids, policy);
+        if late && !refused {
             return Err(NoLease::NoBids(collected.passed_over, patience.timeout));
         }
-        if !limit.sleep(POLL).await {
-            return Err(NoLease::Ended(collected.passed_over));
+        tokio::select! {
+            next = watch.next() => market = next?,
+            // Once more with what is known.
+            () = sleep_until(until) => {}
+            () = limit.token().cancelled() => return Err(NoLease::Ended(collected.passed_over)),
         }
+    }
+}
+
+/// The market at the next block.
+async fn next_block(watch: &mut MarketWatch, limit: &Limit) -> Result<Arc<Market>, NoLease> {
+    tokio::select! {
+        market = watch.next() => Ok(market?),
+        () = limit.token().cancelled() => Err(NoLease::Ended(Vec::new())),
     }
 }
 
@@ -186,6 +215,8 @@ pub(crate) async fn take(
 struct OpenBid {
     id: BidId,
     price: Dec,
+    /// The height.
+    made: u64,
 }
 
 impl OpenBid {
@@ -194,53 +225,36 @@ impl OpenBid {
     }
 
     /// A bid with all its parts, in uact; others can't be paid.
-    fn read(bid: Bid) -> Option<Self> {
-        let price = bid.price.filter(|price| price.denom == "uact")?;
-        Some(Self { id: bid.id?, price: Dec::from_wire(&price.amount).ok()? })
+    fn read(bid: &Bid) -> Option<Self> {
+        let price = bid.price.as_ref().filter(|price| price.denom == "uact")?;
+        let made = u64::try_from(bid.created_at).ok()?;
+        Some(Self { id: bid.id.clone()?, price: Dec::from_wire(&price.amount).ok()?, made })
     }
 }
 
-async fn open_bids(clients: &Clients, group: &GroupRef, oseq: u32) -> Result<Vec<OpenBid>, QueryError> {
-    let GroupRef { deployment, gseq } = group;
-    let bids = clients.chain.bids(&deployment.owner, deployment.dseq, *gseq, oseq).await?;
-    let open =
-        bids.into_iter().filter_map(|row| row.bid).filter(|bid| bid.state == i32::from(bid::State::Open));
-    Ok(open.filter_map(OpenBid::read).collect())
+fn open_bids(market: &Market, group: &GroupRef, oseq: u32) -> Vec<OpenBid> {
+    let bids = market.open_bids(group.deployment.dseq, group.gseq, oseq);
+    bids.iter().filter_map(OpenBid::read).collect()
 }
 
 /// What has been seen of the bids so far.
 #[derive(Default)]
 struct Collected {
-    first: Option<(Instant, u64)>,
-    settled: bool,
+    /// The time of the block at which the first was seen.
+    first: Option<OffsetDateTime>,
     passed_over: Vec<PassedOver>,
 }
 
 impl Collected {
-    /// Bids are collected for a while after the first, so that the cheapest is not only the fastest.
-    async fn look(
-        &mut self,
-        clients: &Clients,
-        bids: &[OpenBid],
-        settle: Option<Duration>,
-    ) -> Result<(), QueryError> {
-        if bids.is_empty() || self.settled {
-            return Ok(());
+    /// Whether the bids are ripe. They are collected for a while after the first, so that the cheapest is not only the
+    /// fastest; all of it in blocks and their time, so that those who wait for the same block agree.
+    fn settled(&mut self, market: &Market, bids: &[OpenBid], settle: Option<Duration>) -> bool {
+        let Some(made) = bids.iter().map(|bid| bid.made).min() else { return false };
+        let first = *self.first.get_or_insert(market.time);
+        match settle {
+            Some(settle) => market.time - first >= settle,
+            None => market.height >= made + SETTLE_BLOCKS,
         }
-        let height = match settle {
-            Some(_) => 0,
-            None => clients.chain.latest_block().await?.height,
-        };
-        let (since, from) = *self.first.get_or_insert((Instant::now(), height));
-        self.settled = match settle {
-            Some(settle) => since.elapsed() >= settle,
-            None => height >= from + SETTLE_BLOCKS,
-        };
-        Ok(())
-    }
-
-    fn settled(&self) -> bool {
-        self.settled
     }
 
     fn remember(&mut self, bids: &[OpenBid], policy: &Policy) {
@@ -261,7 +275,7 @@ async fn lease(
     policy: &mut Policy,
     limit: &Limit,
 ) -> Result<Option<Taken>, NoLease> {
-    let OpenBid { id, price } = bid;
+    let OpenBid { id, price, .. } = bid;
     let wanted = LeaseId {
         owner: id.owner.clone(),
         dseq: id.dseq,
@@ -272,39 +286,56 @@ async fn lease(
     };
     match send::send(clients, MsgCreateLease { bid_id: Some(id) }, limit).await {
         Ok(outcome) => Ok(Some(Taken { id: wanted, price, outcome })),
-        Err(error) => match send::refusal(&error) {
-            // This bid is gone; whether the order is still open is looked at next.
-            Some(Kind::BidNotOpen | Kind::BidNotFound | Kind::OrderNotOpen) => {
-                policy.refuse(&wanted.provider);
-                Ok(None)
-            }
-            _ => Err(NoLease::Submit(Box::new(error), Some((wanted, price)))),
-        },
+        Err(SubmitError::Refused(refusal)) if concerns_bid(&refusal.error) => {
+            // Whether the order is still open is looked at next.
+            tracing::warn!(provider = wanted.provider, error = %refusal.error, "the bid can't be leased");
+            policy.refuse(&wanted.provider, format!("the chain refused its lease: {}", refusal.error));
+            Ok(None)
+        }
+        Err(error) => Err(NoLease::Submit(Box::new(error), Some((wanted, price)))),
     }
 }
 
-fn find_order(orders: &[Order], oseq: u32) -> Option<&Order> {
-    orders.iter().find(|order| order.id.as_ref().is_some_and(|id| id.oseq == oseq))
+/// Whether a lease was refused because of its bid, provider or order, so that another bid may do; not because of the
+/// wallet, the transaction or the deployment.
+fn concerns_bid(error: &ChainError) -> bool {
+    match error.kind() {
+        Kind::InsufficientDepositBalance
+        | Kind::GroupNotFound
+        | Kind::GroupNotOpen
+        | Kind::EscrowNotFound
+        | Kind::EscrowClosed
+        | Kind::EscrowOverdrawn => false,
+        _ => !matches!(error.codespace.as_str(), "sdk" | "deployment"),
+    }
 }
 
-/// The group's order that can be leased; starts a paused group, and replaces an order that no provider looks at any more.
-async fn open_order(clients: &Clients, group: &GroupRef, limit: &Limit) -> Result<u32, NoLease> {
+/// The group's order that can be leased, and the market that shows it; starts a paused group, and replaces an order that
+/// no provider looks at any more.
+async fn open_order(
+    clients: &Clients,
+    group: &GroupRef,
+    watch: &mut MarketWatch,
+    limit: &Limit,
+) -> Result<(u32, Arc<Market>), NoLease> {
+    let since = std::time::Instant::now();
     let GroupRef { deployment, gseq } = group;
-    let found = clients.chain.group(&deployment.owner, deployment.dseq, *gseq).await?;
+    let market = next_block(watch, limit).await?;
+    if let Some((oseq, order)) = newest(&market, group) {
+        if !is_dead(clients, group, &market, oseq, order).await? {
+            return Ok((oseq, market));
+        }
+    } else if let Some(row) = running_lease(clients, group, since).await? {
+        return Err(NoLease::Leased(Box::new(row.lease.and_then(|lease| lease.id).unwrap_or_default())));
+    }
+    let found = clients.chain.deployment_since(&deployment.owner, deployment.dseq, since).await?;
+    let groups = found.map(|found| found.groups).unwrap_or_default();
+    let found = groups.iter().find(|found| found.id.as_ref().is_some_and(|id| id.gseq == *gseq));
     let found = found.ok_or_else(|| NoLease::Group("the chain has no such group".into()))?;
-    match state(&found) {
-        group::State::Paused => start(clients, group, limit).await?,
+    match state(found) {
+        group::State::Paused => {}
         group::State::Open => {
-            let orders = clients.chain.orders(&deployment.owner, deployment.dseq, Some(*gseq)).await?;
-            match newest_open(&orders) {
-                Some((oseq, order)) if !is_dead(clients, group, oseq, order).await? => return Ok(oseq),
-                _ => {
-                    pause(clients, group, limit)
-                        .await
-                        .map_err(|error| NoLease::Submit(Box::new(error), None))?;
-                    start(clients, group, limit).await?;
-                }
-            }
+            pause(clients, group, limit).await.map_err(|error| NoLease::Submit(Box::new(error), None))?;
         }
         group::State::InsufficientFunds => {
             return Err(NoLease::Group("the deployment's escrow ran out; it can't be opened again".into()));
@@ -313,32 +344,68 @@ async fn open_order(clients: &Clients, group: &GroupRef, limit: &Limit) -> Resul
             return Err(NoLease::Group("it is closed for good".into()));
         }
     }
-    let orders = clients.chain.orders(&deployment.owner, deployment.dseq, Some(*gseq)).await?;
-    newest_open(&orders).map(|(oseq, _)| oseq).ok_or_else(|| {
+    start(clients, group, limit).await?;
+    // What was asked for before the start does not count.
+    *watch = clients.chain.watch_market(&deployment.owner);
+    let market = next_block(watch, limit).await?;
+    let oseq = newest(&market, group).map(|(oseq, _)| oseq).ok_or_else(|| {
         NoLease::Group("it was started, but the chain shows no open order of it; apply again".into())
-    })
+    })?;
+    Ok((oseq, market))
 }
 
 fn state(found: &Group) -> group::State {
     group::State::try_from(found.state).unwrap_or(group::State::Invalid)
 }
 
-fn newest_open(orders: &[Order]) -> Option<(u32, &Order)> {
-    let open = orders.iter().filter(|order| order.state == i32::from(order::State::Open));
-    open.filter_map(|order| Some((order.id.as_ref()?.oseq, order))).max_by_key(|(oseq, _)| *oseq)
+fn newest<'a>(market: &'a Market, group: &GroupRef) -> Option<(u32, &'a Order)> {
+    let order = market.open_order(group.deployment.dseq, group.gseq)?;
+    Some((order.id.as_ref()?.oseq, order))
 }
 
 /// An order without open bids that is older than the providers' bid timeout gets none any more.
-async fn is_dead(clients: &Clients, group: &GroupRef, oseq: u32, order: &Order) -> Result<bool, QueryError> {
-    if !open_bids(clients, group, oseq).await?.is_empty() {
+async fn is_dead(
+    clients: &Clients,
+    group: &GroupRef,
+    market: &Market,
+    oseq: u32,
+    order: &Order,
+) -> Result<bool, QueryError> {
+    let created = u64::try_from(order.created_at).unwrap_or(0);
+    let blocks = market.height.saturating_sub(created);
+    if blocks < YOUNG_BLOCKS || !open_bids(market, group, oseq).is_empty() {
         return Ok(false);
     }
-    let created = u64::try_from(order.created_at).unwrap_or(0);
-    let latest = clients.chain.latest_block().await?;
-    let age = match clients.chain.block_time(created).await {
-        Ok(time) => (latest.time - time).whole_seconds(),
+    let age = match clients.chain.known_block_time(created).await {
+        Ok(time) => (market.time - time).whole_seconds(),
         // Nodes drop old blocks; an order that old is counted by its height.
-        Err(_) => i64::try_from(latest.height.saturating_sub(created) * BLOCK_SECONDS).unwrap_or(i64::MAX),
+        Err(_) => i64::try_from(blocks * BLOCK_SECONDS).unwrap_or(i64::MAX),
     };
     Ok(age > i64::try_from(BID_TIMEOUT.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_bid_is_taken_where_it_may_do() {
+        let refusal = |codespace: &str, code, text: &str| ChainError::new(codespace, code, text);
+        for (error, another) in [
+            (refusal("market", 12, "bid not open"), true),
+            (refusal("market", 18, "invalid bid: bid not found"), true),
+            (refusal("market", 13, "bid: order not open"), true),
+            (refusal("market", 30, "unknown provider"), true),
+            (refusal("market", 40, "order requires reclamation but bid does not offer it"), true),
+            (refusal("undefined", 1, "something else"), true),
+            (refusal("market", 17, "group not open"), false),
+            (refusal("deployment", 5, "Deployment closed"), false),
+            (refusal("escrow", 4, "account overdrawn"), false),
+            (refusal("sdk", 5, "insufficient funds"), false),
+            (refusal("sdk", 13, "insufficient fee"), false),
+            (refusal("undefined", 1, "deposit invalid: insufficient balance"), false),
+        ] {
+            assert_eq!(concerns_bid(&error), another, "{error}");
+        }
+    }
 }

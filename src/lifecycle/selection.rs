@@ -1,6 +1,6 @@
 //! Which bid to take. Pure: bids and the user's policy in, an order of preference and reasons out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use akash_proto::Dec;
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,11 @@ pub(crate) struct Select {
     pub(crate) max_monthly_price: Value<Number>,
     pub(crate) allow: Value<Vec<Value<String>>>,
     pub(crate) deny: Value<Vec<Value<String>>>,
-    pub(crate) attributes: Value<std::collections::BTreeMap<String, Value<String>>>,
+    pub(crate) attributes: Value<BTreeMap<String, Value<String>>>,
     pub(crate) audited_by: Value<Vec<Value<String>>>,
     pub(crate) region: Value<String>,
     pub(crate) prefer: Value<String>,
-    pub(crate) weights: Value<std::collections::BTreeMap<String, Value<Number>>>,
+    pub(crate) weights: Value<BTreeMap<String, Value<Number>>>,
     pub(crate) settle: Value<String>,
     pub(crate) timeout: Value<String>,
 }
@@ -98,7 +98,8 @@ pub(crate) struct Policy {
     allow: Option<BTreeSet<String>>,
     deny: BTreeSet<String>,
     only: Option<String>,
-    refused: BTreeSet<String>,
+    /// With the reason.
+    refused: BTreeMap<String, String>,
 }
 
 impl Policy {
@@ -116,13 +117,14 @@ impl Policy {
             allow: set(&select.allow),
             deny: set(&select.deny).unwrap_or_default(),
             only: provider_address.map(str::to_owned),
-            refused: BTreeSet::new(),
+            refused: BTreeMap::new(),
         }
     }
 
-    /// Passes a provider over from now on: it would not take the manifest, or its bid could not be leased.
-    pub(crate) fn refuse(&mut self, provider: &str) {
-        self.refused.insert(provider.to_owned());
+    /// Passes a provider over from now on, for example because it would not take the manifest; `why` is what
+    /// [`Policy::objection`] then says.
+    pub(crate) fn refuse(&mut self, provider: &str, why: impl Into<String>) {
+        self.refused.insert(provider.to_owned(), why.into());
     }
 
     /// Why a bid is passed over; `None` if it is acceptable.
@@ -131,8 +133,8 @@ impl Policy {
         if let Some(only) = self.only.as_deref().filter(|only| *only != provider) {
             return Some(format!("`provider_address` asks for {only}"));
         }
-        if self.refused.contains(provider) {
-            return Some("it refused the manifest or the lease in this apply".into());
+        if let Some(why) = self.refused.get(provider) {
+            return Some(why.clone());
         }
         if self.deny.contains(provider) {
             return Some("`select.deny` names it".into());
@@ -211,8 +213,9 @@ mod tests {
         }
         let order = |policy: &Policy| ranked(policy, &bids, of).iter().map(|bid| bid.0).collect::<Vec<_>>();
         assert_eq!(order(&policy), ["a", "b"]);
-        policy.refuse("a");
+        policy.refuse("a", "it is asleep");
         assert_eq!(order(&policy), ["b"]);
+        assert_eq!(policy.objection("a", dec("3")).as_deref(), Some("it is asleep"));
         assert_eq!(order(&Policy::new(None, Some("d"))), ["d"]);
         assert_eq!(order(&Policy::default()), ["d", "c", "a", "b"]);
     }

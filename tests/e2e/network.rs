@@ -2,14 +2,23 @@
 //! knows of it is its endpoints, its chain id and a funded wallet; what only a devnet can do is behind
 //! [`Network::local`], which skips the case elsewhere.
 
-use std::{collections::BTreeSet, env, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    sync::Arc,
+    time::Duration,
+};
 
 use akash_chain::{Chain, ChainConfig, Msg, Wallet};
 pub(crate) use akash_devnet::Fault;
 use akash_devnet::{Devnet, DevnetConfig, Operator, Ports};
+use akash_proto::Dec;
 use akash_proto::akash::{
     bme::v1::{LedgerRecordFilters, MsgMintAct, QueryLedgerRecordEntry},
-    deployment::{v1::DeploymentId, v1beta4::MsgCloseDeployment},
+    deployment::{
+        v1::DeploymentId,
+        v1beta4::{MsgCloseDeployment, QueryDeploymentResponse},
+    },
     market::{
         v1::{LeaseClosedReason, LeaseId, lease},
         v1beta5::MsgCloseLease,
@@ -120,6 +129,38 @@ impl Network {
         Ok(self.chain.balances(self.owner()).await?.get("uakt").copied().unwrap_or_default())
     }
 
+    /// All of the wallet's uact, wherever they are: in the wallet, in escrow accounts, or paid to providers.
+    pub(crate) async fn uact(&self) -> Result<Dec> {
+        let wallet = self.chain.balances(self.owner()).await?.get("uact").copied().unwrap_or_default();
+        let mut sum: Dec = wallet.to_string().parse()?;
+        for found in self.chain.deployments(self.owner(), None).await? {
+            sum = sum + in_escrow(&found)?;
+        }
+        Ok(sum)
+    }
+
+    async fn deployment(&self, dseq: &str) -> Result<QueryDeploymentResponse> {
+        let found = self.chain.deployment(self.owner(), dseq.parse()?).await?;
+        found.with_context(|| format!("no deployment {dseq}"))
+    }
+
+    /// What was put into a deployment's escrow, spent or not, in uact.
+    pub(crate) async fn deposited(&self, dseq: &str) -> Result<u128> {
+        Ok(in_escrow(&self.deployment(dseq).await?)?.to_string().parse()?)
+    }
+
+    /// A deployment's hash, in hex.
+    pub(crate) async fn hash(&self, dseq: &str) -> Result<String> {
+        let hash = self.deployment(dseq).await?.deployment.context("no deployment")?.hash;
+        Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The orders of all leases that a deployment ever had.
+    pub(crate) async fn lease_oseqs(&self, dseq: &str) -> Result<Vec<u32>> {
+        let leases = self.chain.leases(self.owner(), dseq.parse()?, None).await?;
+        Ok(leases.into_iter().filter_map(|row| Some(row.lease?.id?.oseq)).collect())
+    }
+
     /// The wallet's uact.
     pub(crate) async fn act_balance(&self) -> Result<u128> {
         Ok(self.chain.balances(self.owner()).await?.get("uact").copied().unwrap_or_default())
@@ -197,6 +238,18 @@ impl Network {
     }
 }
 
+/// What a deployment's escrow account holds and has paid, in uact.
+fn in_escrow(found: &QueryDeploymentResponse) -> Result<Dec> {
+    let account = found.escrow_account.as_ref().and_then(|account| account.state.as_ref());
+    let account = account.context("no escrow account")?;
+    let held = account.funds.iter().map(|coin| (&coin.denom, &coin.amount));
+    let paid = account.transferred.iter().map(|coin| (&coin.denom, &coin.amount));
+    held.chain(paid)
+        .filter(|(denom, _)| *denom == "uact")
+        .map(|(_, amount)| Ok(Dec::from_wire(amount)?))
+        .sum()
+}
+
 /// A devnet in this process.
 #[derive(Clone)]
 pub(crate) struct Local(Arc<Devnet>);
@@ -226,6 +279,33 @@ impl Local {
 
     pub(crate) fn request_count(&self) -> u64 {
         self.0.request_count()
+    }
+
+    /// The same by method.
+    pub(crate) fn requests(&self) -> BTreeMap<String, u64> {
+        self.0.counters().requests
+    }
+
+    /// Transactions of an account in blocks.
+    pub(crate) fn transactions(&self, owner: &str) -> usize {
+        self.0.tx_count(owner)
+    }
+
+    /// Connections and requests to the gateways of all providers.
+    pub(crate) fn gateway_counts(&self) -> (u64, u64) {
+        let counters = self.0.counters();
+        (counters.gateway_connections.values().sum(), counters.gateway_requests.values().sum())
+    }
+
+    /// How many providers there are.
+    pub(crate) fn provider_count(&self) -> u64 {
+        self.0.providers().len() as u64
+    }
+
+    /// In how many blocks anybody bid.
+    pub(crate) fn blocks_with_bids(&self) -> usize {
+        let state = self.0.state();
+        state.bids.values().map(|bid| bid.created_at).collect::<BTreeSet<_>>().len()
     }
 
     /// The oracle's price of AKT in USD; none makes the oracle stale.

@@ -131,6 +131,13 @@ impl Chain {
         }
     }
 
+    /// What the chain shows of a message's effect, where no node can show its transaction. Only to be asked once block
+    /// time is past the timeout; before that, it may still happen. [`Fate::DidNotHappen`] means that the effect is not
+    /// there, which somebody else may have undone meanwhile.
+    pub async fn fate_by_effect(&self, pending: &Pending) -> Result<Fate, QueryError> {
+        self.dead(pending).await
+    }
+
     /// What a transaction in a block means for one of its messages.
     pub(crate) async fn settled(&self, pending: &Pending, found: &TxResponse) -> Result<Fate, QueryError> {
         let outcome = self.outcome(pending, found).await?;

@@ -10,6 +10,7 @@ mod error_table;
 mod errors;
 mod fate;
 mod gas;
+mod journal;
 mod listing;
 #[cfg(test)]
 mod mock;
@@ -24,6 +25,7 @@ mod simulate;
 mod submit;
 mod tx;
 mod wallet;
+mod watch;
 
 pub use address::is_address;
 pub use chain::{Chain, ChainConfig, ConfigError, GasPrice, Network};
@@ -33,9 +35,11 @@ pub use endpoint::{
 };
 pub use errors::{ChainError, Kind, message_index};
 pub use fate::requested_coin;
+pub use journal::{Conclusion, Journal};
 pub use listing::Listing;
 pub use msg::Msg;
 pub use network::{PRESETS, Preset, preset};
 pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Stage, SubmitError};
 pub use read::{Block, QueryError};
 pub use wallet::{Wallet, WalletError};
+pub use watch::{Market, MarketWatch};

@@ -1,6 +1,7 @@
 //! One snapshot of everything an owner runs, shared by all readers (SCHEMA.md, "State and plan", rule 13).
 //!
-//! This file must not know what readers do with it. A create, update or delete asks the chain directly.
+//! A create, update or delete asks with the instant since which an answer counts ([`Chain::listing_since`]); those that
+//! ask at the same time share one. This file must not know what is done with any of it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,18 +13,22 @@ use std::{
 };
 
 use akash_proto::akash::{
-    deployment::v1beta4::QueryDeploymentResponse, market::v1::LeaseFilters,
-    market::v1beta5::QueryLeaseResponse, provider::v1beta4::Provider,
+    deployment::v1beta4::{Params, QueryDeploymentResponse},
+    market::v1::LeaseFilters,
+    market::v1beta5::QueryLeaseResponse,
+    provider::v1beta4::Provider,
 };
 use futures::{FutureExt as _, future::BoxFuture};
 use time::OffsetDateTime;
 
-use crate::{Block, Chain, QueryError};
+use crate::{Block, Chain, QueryError, watch::Feeds};
 
 /// For how long after it was taken a snapshot is given out.
 const LIFETIME: Duration = Duration::from_secs(5);
-/// For how long what a provider has on chain is given out again: it hardly ever changes.
+/// For how long what a provider has on chain is given out again, and parameters: they hardly ever change.
 const PROVIDER_LIFETIME: Duration = Duration::from_secs(60);
+/// A block's time never changes.
+const FOR_EVER: Duration = Duration::MAX;
 
 /// What an owner has on chain at one height.
 #[derive(Debug, Clone)]
@@ -44,6 +49,9 @@ pub(crate) struct Listings {
     owners: Shared<Arc<Listing>>,
     providers: Shared<Option<Provider>>,
     certificates: Shared<Vec<Vec<u8>>>,
+    params: Shared<Params>,
+    block_times: Shared<OffsetDateTime>,
+    pub(crate) markets: Feeds,
     /// Grows whenever a transaction of this wallet is sent or included: older snapshots are dropped.
     generation: AtomicU64,
 }
@@ -63,7 +71,7 @@ type Slot<T> = Arc<tokio::sync::Mutex<Option<Taken<T>>>>;
 struct Taken<T> {
     at: Instant,
     generation: u64,
-    answer: T,
+    answer: Result<T, QueryError>,
 }
 
 impl<T> Default for Shared<T> {
@@ -76,6 +84,10 @@ impl<T> Default for Shared<T> {
 type Ask<'a, T> = dyn Fn() -> BoxFuture<'a, Result<T, QueryError>> + Send + Sync + 'a;
 
 impl<T: Clone> Shared<T> {
+    fn slot(&self, key: &str) -> Slot<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.to_owned()).or_default().clone()
+    }
+
     /// The answer for `key`: one that is younger than `lifetime` and of the current generation, else a new one.
     async fn get(
         &self,
@@ -84,27 +96,51 @@ impl<T: Clone> Shared<T> {
         generation: &AtomicU64,
         ask: &Ask<'_, T>,
     ) -> Result<T, QueryError> {
-        let slot = {
-            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.entry(key.to_owned()).or_default().clone()
-        };
+        let since = Instant::now();
+        let slot = self.slot(key);
         // Held while it is asked for, so that concurrent askers wait for one answer.
         let mut slot = slot.lock().await;
         loop {
             let current = generation.load(Ordering::Acquire);
-            if let Some(taken) = slot.as_ref().filter(|taken| taken.generation == current)
-                && taken.at.elapsed() < lifetime
-            {
-                return Ok(taken.answer.clone());
+            if let Some(taken) = slot.as_ref().filter(|taken| taken.generation == current) {
+                // A failure is for those alone that waited for it.
+                let counts =
+                    if taken.answer.is_ok() { taken.at.elapsed() < lifetime } else { taken.at >= since };
+                if counts {
+                    return taken.answer.clone();
+                }
             }
-            let at = Instant::now();
-            let answer = ask().await?;
-            *slot = Some(Taken { at, generation: current, answer: answer.clone() });
-            if generation.load(Ordering::Acquire) == current {
+            let answer = Taken::take(&mut slot, current, ask).await;
+            if answer.is_err() || generation.load(Ordering::Acquire) == current {
                 // Given out even if it took longer than its lifetime: it is newer than the question.
-                return Ok(answer);
+                return answer;
             }
         }
+    }
+
+    /// The answer for `key`: one that was asked for after `since`, else a new one.
+    async fn get_since(
+        &self,
+        key: &str,
+        since: Instant,
+        generation: &AtomicU64,
+        ask: &Ask<'_, T>,
+    ) -> Result<T, QueryError> {
+        let slot = self.slot(key);
+        let mut slot = slot.lock().await;
+        if let Some(taken) = slot.as_ref().filter(|taken| taken.at >= since) {
+            return taken.answer.clone();
+        }
+        Taken::take(&mut slot, generation.load(Ordering::Acquire), ask).await
+    }
+}
+
+impl<T: Clone> Taken<T> {
+    async fn take(slot: &mut Option<Self>, generation: u64, ask: &Ask<'_, T>) -> Result<T, QueryError> {
+        let at = Instant::now();
+        let answer = ask().await;
+        *slot = Some(Self { at, generation, answer: answer.clone() });
+        answer
     }
 }
 
@@ -115,6 +151,41 @@ impl Chain {
         let listings = &self.inner().listings;
         let take = || async move { self.take_listing(owner).await.map(Arc::new) }.boxed();
         listings.owners.get(owner, LIFETIME, &listings.generation, &take).await
+    }
+
+    /// The owner's listing as of after `since`, for a create, update or delete that began then. Those that ask while one
+    /// is taken share the next one, so that any number of them costs two at most.
+    pub async fn listing_since(&self, owner: &str, since: Instant) -> Result<Arc<Listing>, QueryError> {
+        let listings = &self.inner().listings;
+        let take = || async move { self.take_listing(owner).await.map(Arc::new) }.boxed();
+        listings.owners.get_since(owner, since, &listings.generation, &take).await
+    }
+
+    /// [`Chain::deployment`] as of after `since`: from [`Chain::listing_since`] while it is active, and only what is
+    /// not is asked for by itself.
+    pub async fn deployment_since(
+        &self,
+        owner: &str,
+        dseq: u64,
+        since: Instant,
+    ) -> Result<Option<QueryDeploymentResponse>, QueryError> {
+        match self.listing_since(owner, since).await?.deployments.get(&dseq) {
+            Some(found) => Ok(Some(found.clone())),
+            None => self.deployment(owner, dseq).await,
+        }
+    }
+
+    /// [`Chain::deployment_params`], at most a minute old. They change by the network's vote.
+    pub async fn recent_deployment_params(&self) -> Result<Params, QueryError> {
+        let ask = || async move { self.deployment_params().await }.boxed();
+        self.inner().listings.params.get("", PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
+    }
+
+    /// [`Chain::block_time`], asked for once for each height.
+    pub async fn known_block_time(&self, height: u64) -> Result<OffsetDateTime, QueryError> {
+        let ask = || async move { self.block_time(height).await }.boxed();
+        let times = &self.inner().listings.block_times;
+        times.get(&height.to_string(), FOR_EVER, &AtomicU64::new(0), &ask).await
     }
 
     /// [`Chain::provider`], at most a minute old: for reads of many leases.

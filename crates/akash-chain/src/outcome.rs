@@ -181,6 +181,11 @@ pub enum SubmitError {
         /// Why it is not known.
         why: OpenReason,
     },
+    /// The journal could not be written; nothing was sent.
+    #[error(
+        "{0}. Nothing was sent: what is not written down could be lost with its escrow if this run were cut off"
+    )]
+    Journal(String),
     /// No endpoint could be used; nothing was sent.
     #[error("{0}; nothing was sent")]
     Endpoints(#[from] QueryError),

@@ -113,10 +113,18 @@ impl Chain {
             gseq: gseq.unwrap_or_default(),
             ..Default::default()
         };
+        self.orders_at(filters, None).await
+    }
+
+    pub(crate) async fn orders_at(
+        &self,
+        filters: market::OrderFilters,
+        height: Option<u64>,
+    ) -> Result<Vec<market::Order>, QueryError> {
         self.inner()
             .pages(
                 "the orders",
-                None,
+                height,
                 async |caller, pagination| {
                     let request = market::QueryOrdersRequest { filters: Some(filters.clone()), pagination };
                     market_client(caller).orders(request).await
@@ -143,10 +151,18 @@ impl Chain {
         &self,
         filters: market::BidFilters,
     ) -> Result<Vec<market::QueryBidResponse>, QueryError> {
+        self.bids_at(filters, None).await
+    }
+
+    pub(crate) async fn bids_at(
+        &self,
+        filters: market::BidFilters,
+        height: Option<u64>,
+    ) -> Result<Vec<market::QueryBidResponse>, QueryError> {
         self.inner()
             .pages(
                 "the bids",
-                None,
+                height,
                 async |caller, pagination| {
                     let request = market::QueryBidsRequest { filters: Some(filters.clone()), pagination };
                     market_client(caller).bids(request).await

@@ -554,13 +554,23 @@ pub(crate) fn error_of(status: &Status) -> ChainError {
 impl Chain {
     /// A block (the latest for `None`) of the healthiest endpoint that has it.
     pub(crate) async fn block(&self, what: &'static str, height: Option<u64>) -> Result<Block, QueryError> {
+        self.block_from(what, height, 0).await
+    }
+
+    /// The same; a node whose latest block is below `floor` does not count either.
+    pub(crate) async fn block_from(
+        &self,
+        what: &'static str,
+        height: Option<u64>,
+        floor: u64,
+    ) -> Result<Block, QueryError> {
         let inner = self.inner();
         inner
             .over_endpoints(what, |node| async move {
                 inner.introduce(&node).await?;
                 let (block, _) = inner.block_of(&node, height).await?;
                 if height.is_none() {
-                    behind(&node, block.height, inner.floor.load(Ordering::Relaxed))?;
+                    behind(&node, block.height, inner.floor.load(Ordering::Relaxed).max(floor))?;
                 }
                 Ok(block)
             })

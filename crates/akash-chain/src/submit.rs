@@ -25,8 +25,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Block, Chain, ChainError, Fate, Kind, Msg, OpenReason, Outcome, Pending, PendingFee, QueryError, Refusal,
-    Stage, SubmitError, Wallet,
+    Block, Chain, ChainError, Conclusion, Fate, Kind, Msg, OpenReason, Outcome, Pending, PendingFee,
+    QueryError, Refusal, Stage, SubmitError, Wallet,
     broadcast::Handed,
     errors,
     fate::{Sight, Verdict, verdict},
@@ -38,6 +38,9 @@ use crate::{
 
 /// How long a message waits for company.
 const COMPANY: Duration = Duration::from_millis(50);
+/// How long what follows a transaction of several messages is waited for: the callers that it answers come back at once
+/// with their next ones, and those that came too late for it should not stay apart from them for ever.
+const SUCCESSORS: Duration = Duration::from_millis(500);
 /// The most bytes that nodes take in one transaction are 1 MiB; the frame needs some of them.
 const MAX_BYTES: usize = (1 << 20) - 4096;
 /// The most gas for one transaction where the block allows more.
@@ -179,8 +182,9 @@ impl Chain {
 
     /// Works the queue off: one transaction after the other.
     async fn work(&self, wallet: &Wallet) {
+        let mut expected = 1;
         loop {
-            sleep(COMPANY).await;
+            self.gather(expected).await;
             let jobs = {
                 let mut queue = self.queue();
                 if queue.jobs.is_empty() {
@@ -189,10 +193,23 @@ impl Chain {
                 }
                 batch(&mut queue.jobs)
             };
+            let sent = jobs.len();
             let again = self.transact(wallet, jobs).await;
             let mut queue = self.queue();
+            expected = sent + queue.jobs.len();
             for job in again.into_iter().rev() {
                 queue.jobs.push_front(job);
+            }
+        }
+    }
+
+    /// Lets messages come together: for a moment, and after a transaction of several for as many as are expected.
+    async fn gather(&self, expected: usize) {
+        let until = Instant::now() + SUCCESSORS;
+        loop {
+            sleep(COMPANY).await;
+            if expected <= 1 || self.queue().jobs.len() >= expected || Instant::now() >= until {
+                return;
             }
         }
     }
@@ -215,32 +232,69 @@ impl Chain {
         self.inner().listings.drop_all();
         match self.inner().broadcast(&signed).await {
             Handed::NotSent(error) => {
+                self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
                 for job in jobs {
                     job.end(Err(SubmitError::Endpoints(error.clone())));
                 }
             }
-            Handed::Refused(error) => self.refused_by_check(jobs, error, gas, &mut later).await,
-            Handed::Over => match self.await_block(&signed).await {
-                Verdict::Found(found) => self.delivered(jobs, pendings, &found, simulated, &mut later).await,
-                Verdict::Dead => {
-                    for (job, pending) in jobs.into_iter().zip(pendings) {
-                        let result = match self.dead(&pending).await {
-                            Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
-                            Ok(Fate::Included(outcome)) => Ok(outcome),
-                            Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
-                            Ok(Fate::Open) | Err(_) => Err(lost(pending)),
-                        };
-                        job.end(result);
+            Handed::Refused(error) => {
+                self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
+                self.refused_by_check(jobs, error, gas, &mut later).await;
+            }
+            Handed::Over => {
+                if let Some(journal) = &self.inner().config.journal {
+                    journal.handed_over(&pendings);
+                }
+                match self.await_block(&signed).await {
+                    Verdict::Found(found) => {
+                        self.delivered(jobs, pendings, &found, simulated, &mut later).await;
+                    }
+                    Verdict::Dead => {
+                        let mut ended = Vec::new();
+                        for (job, pending) in jobs.into_iter().zip(pendings) {
+                            let fate = self.dead(&pending).await;
+                            ended.push((job, pending, fate));
+                        }
+                        self.end(ended).await;
+                    }
+                    Verdict::Waiting | Verdict::NobodyKnows => {
+                        for (job, pending) in jobs.into_iter().zip(pendings) {
+                            job.end(Err(lost(pending)));
+                        }
                     }
                 }
-                Verdict::Waiting | Verdict::NobodyKnows => {
-                    for (job, pending) in jobs.into_iter().zip(pendings) {
-                        job.end(Err(lost(pending)));
-                    }
-                }
-            },
+            }
         }
         later
+    }
+
+    /// Ends jobs whose messages' fate is known, once that is written down.
+    async fn end(&self, ended: Vec<(Job, Pending, Result<Fate, QueryError>)>) {
+        let known = ended.iter().filter_map(|(_, pending, fate)| {
+            let conclusion = match fate {
+                Ok(Fate::Included(outcome)) => Conclusion::Included(outcome.height),
+                Ok(Fate::Refused(_) | Fate::DidNotHappen) => Conclusion::DidNotHappen,
+                Ok(Fate::Open) | Err(_) => return None,
+            };
+            Some((pending.clone(), conclusion))
+        });
+        self.conclude(known.collect()).await;
+        for (job, pending, fate) in ended {
+            job.end(match fate {
+                Ok(Fate::Included(outcome)) => Ok(outcome),
+                Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
+                Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
+                Ok(Fate::Open) | Err(_) => Err(lost(pending)),
+            });
+        }
+    }
+
+    async fn conclude(&self, conclusions: Vec<(Pending, Conclusion)>) {
+        if let Some(journal) = &self.inner().config.journal
+            && !conclusions.is_empty()
+        {
+            journal.conclude(&conclusions).await;
+        }
     }
 
     /// Simulates, prices, signs and announces. `Ok(None)`: nothing is left to send now.
@@ -313,6 +367,12 @@ impl Chain {
             let pendings = pendings(&jobs, &signed, &draft, ground.block);
             let willing = announce(&jobs, &pendings).await;
             if willing.iter().all(|willing| *willing) {
+                if let Some(journal) = &config.journal
+                    && let Err(error) = journal.intend(&pendings).await
+                {
+                    jobs.iter().for_each(Job::dead);
+                    return Err((jobs, SubmitError::Journal(error)));
+                }
                 return Ok(Some(Prepared { jobs, pendings, signed, gas: draft.gas, simulated }));
             }
             let mut willing = willing.into_iter();
@@ -614,6 +674,7 @@ impl Chain {
             _ => false,
         };
         let count = jobs.len();
+        let (mut ended, mut undone) = (Vec::new(), Vec::new());
         for (position, (mut job, pending)) in jobs.into_iter().zip(pendings).enumerate() {
             let at_fault = index.map_or(count == 1, |index| index == position);
             job.attempts += u32::from(found.code != 0 && (again || index.is_none()));
@@ -621,15 +682,14 @@ impl Chain {
                 job.alone |= !again && index.is_none();
                 job.dead();
                 later.push(job);
+                undone.push(did_not_happen(pending));
                 continue;
             }
-            job.end(match self.settled(&pending, found).await {
-                Ok(Fate::Included(outcome)) => Ok(outcome),
-                Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
-                Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
-                Ok(Fate::Open) | Err(_) => Err(lost(pending)),
-            });
+            let fate = self.settled(&pending, found).await;
+            ended.push((job, pending, fate));
         }
+        self.conclude(undone).await;
+        self.end(ended).await;
     }
 
     /// Waits until the transaction is found in a block, or is dead, or no endpoint can tell.
@@ -746,6 +806,10 @@ async fn announce(jobs: &[Job], pendings: &[Pending]) -> Vec<bool> {
         told.await.unwrap_or(false) && !job.withdrawn()
     }))
     .await
+}
+
+fn did_not_happen(pending: Pending) -> (Pending, Conclusion) {
+    (pending, Conclusion::DidNotHappen)
 }
 
 fn lost(pending: Pending) -> SubmitError {

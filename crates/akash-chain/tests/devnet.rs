@@ -1,7 +1,11 @@
 //! The crate against the devnet: a deployment's whole life over each carrier, and faults.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
-use std::{collections::BTreeSet, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use akash_chain::{
     Chain, ChainConfig, ChainError, Fate, Kind, Msg, Outcome, Pending, QueryError, SubmitError, Wallet,
@@ -373,6 +377,92 @@ async fn endpoints_that_stop_or_stay_behind() {
     };
     chain.submit(create(&chain, 3), &CancellationToken::new(), &stop).await.unwrap();
     assert_eq!(devnet.active_deployments(&owner), [1, 2, 3]);
+    devnet.stop().await;
+}
+
+/// How often a method was called.
+fn calls(devnet: &Devnet, method: &str) -> u64 {
+    let counters = devnet.counters();
+    counters.requests.iter().filter(|(path, _)| path.ends_with(method)).map(|(_, count)| count).sum()
+}
+
+#[tokio::test]
+async fn one_market_for_all_who_wait() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let owner = owner(&chain);
+    futures::future::join_all((1..=3).map(|dseq| submit(&chain, create(&chain, dseq)))).await;
+    let mut waiters: Vec<_> = (0..100).map(|_| chain.watch_market(&owner)).collect();
+    let (mut blocks, mut last) = (0, 0);
+    let listed = calls(&devnet, "/Orders");
+    let mut shared = loop {
+        let markets = futures::future::join_all(waiters.iter_mut().map(|waiter| waiter.next())).await;
+        let shared = markets[0].as_ref().unwrap().clone();
+        assert!(markets.iter().all(|market| Arc::ptr_eq(market.as_ref().unwrap(), &shared)), "one for all");
+        assert!(shared.height > last, "each block once");
+        (blocks, last) = (blocks + 1, shared.height);
+        if blocks >= 4 && shared.open_bids(3, 1, 1).len() == devnet.providers().len() {
+            break shared;
+        }
+    };
+    assert!((1..=3).all(|dseq| shared.open_order(dseq, 1).is_some()));
+    assert!(shared.open_order(4, 1).is_none() && shared.open_bids(1, 1, 2).is_empty());
+    assert!(calls(&devnet, "/Orders") - listed <= blocks + 1);
+
+    // A node that is gone for a moment, or behind, is waited for: nobody fails, and nobody sees less than before.
+    let grpc = devnet.faults().set(Fault::StopEndpoint { endpoint: akash_devnet::Endpoint::Grpc });
+    let (market, ()) = futures::join!(waiters[0].next(), async {
+        devnet.wait_blocks(8).await;
+        devnet.faults().clear(grpc);
+    });
+    assert!(market.unwrap().height > shared.height);
+    let stale = devnet.faults().set(Fault::StaleHeight { blocks: 4 });
+    for _ in 0..4 {
+        let market = waiters[1].next().await.unwrap();
+        assert!(market.height > shared.height && market.open_order(1, 1).is_some());
+        shared = market;
+    }
+    devnet.faults().clear(stale);
+
+    // One that begins later is not given what was asked for before.
+    let mut late = chain.watch_market(&owner);
+    let height = devnet.height();
+    assert!(late.next().await.unwrap().height >= height);
+    drop((waiters, late));
+    devnet.wait_blocks(2).await;
+    let requests = devnet.request_count();
+    devnet.wait_blocks(4).await;
+    assert_eq!(devnet.request_count(), requests, "nobody asks when nobody waits");
+    assert!(chain.watch_market(&owner).next().await.unwrap().height > shared.height, "begins again");
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn operations_that_begin_together_share_their_questions() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let owner = owner(&chain);
+    futures::future::join_all((1..=100).map(|dseq| submit(&chain, create(&chain, dseq)))).await;
+    let before = Instant::now();
+    let requests = devnet.request_count();
+    let ask = |dseq| chain.deployment_since(&owner, dseq, Instant::now());
+    let found = futures::future::join_all((1..=100).map(ask)).await;
+    assert!(found.iter().all(|found| found.as_ref().unwrap().is_some()));
+    let asked = devnet.request_count() - requests;
+    assert!(asked <= 8, "two listings of four queries: {asked}");
+    let first = chain.listing_since(&owner, before).await.unwrap();
+    assert_eq!(devnet.request_count() - requests, asked, "it was taken after that");
+    let second = chain.listing_since(&owner, Instant::now()).await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &second), "what was taken before does not count");
+    assert!(chain.deployment_since(&owner, 101, before).await.unwrap().is_none());
+
+    // A failure is shared like an answer: those who wait for it do not wait one after the other.
+    let down = devnet.faults().set(Fault::Unavailable { path: "Deployments".into() });
+    let requests = devnet.request_count();
+    let failed = futures::future::join_all((1..=100).map(ask)).await;
+    assert!(failed.iter().all(Result::is_err));
+    assert!(devnet.request_count() - requests <= 2 * 4 * 4, "two listings, each tried four times");
+    devnet.faults().clear(down);
     devnet.stop().await;
 }
 

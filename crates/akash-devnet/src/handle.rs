@@ -102,6 +102,16 @@ impl ChainHandle {
         self.node.faults()
     }
 
+    /// Counts a connection to a provider's gateway.
+    pub fn count_gateway_connection(&self, provider: &str) {
+        self.node.count_gateway_connection(provider);
+    }
+
+    /// Counts a request to a provider's gateway.
+    pub fn count_gateway_request(&self, provider: &str) {
+        self.node.count_gateway_request(provider);
+    }
+
     /// One deployment with its groups.
     pub fn deployment(&self, owner: &str, dseq: u64) -> Option<(Deployment, Vec<Group>)> {
         let state = self.state();

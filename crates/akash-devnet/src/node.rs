@@ -81,6 +81,10 @@ pub struct Counters {
     pub requests: BTreeMap<String, u64>,
     /// Transactions in blocks since the start, provider's own included.
     pub txs: u64,
+    /// Connections to each provider's gateway, by the provider's address.
+    pub gateway_connections: BTreeMap<String, u64>,
+    /// Requests to each provider's gateway, by the provider's address.
+    pub gateway_requests: BTreeMap<String, u64>,
 }
 
 struct Inner {
@@ -233,6 +237,16 @@ impl Node {
     /// Counts a request.
     pub fn count(&self, path: &str) {
         *self.inner().counters.requests.entry(path.to_owned()).or_default() += 1;
+    }
+
+    /// Counts a connection to a provider's gateway.
+    pub(crate) fn count_gateway_connection(&self, provider: &str) {
+        *self.inner().counters.gateway_connections.entry(provider.to_owned()).or_default() += 1;
+    }
+
+    /// Counts a request to a provider's gateway.
+    pub(crate) fn count_gateway_request(&self, provider: &str) {
+        *self.inner().counters.gateway_requests.entry(provider.to_owned()).or_default() += 1;
     }
 
     /// What was counted.

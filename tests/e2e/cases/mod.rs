@@ -1,14 +1,17 @@
 //! The cases, by subject.
 
 mod act;
+mod adoption;
 mod configuration;
 mod deployment;
 mod examples;
 mod functions;
 mod import;
 mod interrupt;
+mod kill;
 mod lease;
 mod loss;
+mod scale;
 
 use crate::suite::CaseDefinition;
 
@@ -20,8 +23,11 @@ pub(crate) fn all() -> Vec<CaseDefinition> {
         lease::cases(),
         configuration::cases(),
         import::cases(),
+        adoption::cases(),
         interrupt::cases(),
+        kill::cases(),
         loss::cases(),
+        scale::cases(),
         examples::cases(),
         functions::cases(),
     ]

@@ -33,8 +33,8 @@ use crate::{
     node::Block,
 };
 
-/// Messages of one transaction.
-const BATCH: usize = 25;
+/// Messages of one transaction: as many as its gas is enough for.
+const BATCH: usize = 10;
 /// A deployment's funds are looked at every so many blocks (the real daemon: every 10 min).
 const FUNDS_EVERY: u64 = 10;
 

@@ -16,10 +16,11 @@ use axum::{
     Router,
     body::Bytes,
     extract::{
-        DefaultBodyLimit, FromRequestParts, Path, Query, State,
+        DefaultBodyLimit, FromRequestParts, Path, Query, Request, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
     },
     http::{HeaderMap, StatusCode, header, request::Parts},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, put},
 };
@@ -48,7 +49,13 @@ pub(super) fn router(me: Arc<Me>) -> Router {
         .route("/lease/{dseq}/{gseq}/{oseq}/logs", get(logs))
         .route("/lease/{dseq}/{gseq}/{oseq}/kubeevents", get(events))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(me.clone(), count))
         .with_state(me)
+}
+
+async fn count(State(me): State<Arc<Me>>, request: Request, next: Next) -> Response {
+    me.chain.count_request(me.address());
+    next.run(request).await
 }
 
 /// The account of the connection's client certificate.

@@ -60,6 +60,7 @@ pub(super) async fn run(
             changed = changes.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(AGAIN), if listening.is_none() && !down => {}
             accepted = accept => if let Some((tcp, connections)) = accepted {
+                me.chain.count_connection(me.address());
                 let Some(acceptor) = acceptor(&me, &identity) else { continue };
                 let router = router.clone();
                 tokio::spawn(async move {

@@ -133,6 +133,10 @@ trait Chain: Send + Sync + 'static {
     fn blocks(&self) -> broadcast::Receiver<Arc<Block>>;
     /// Sends one transaction and waits for its block; the error is the chain's words.
     async fn submit(&self, signer: &Wallet, messages: Vec<Any>) -> Result<(), String>;
+    /// Counts a connection to a provider's gateway.
+    fn count_connection(&self, _provider: &str) {}
+    /// Counts a request to a provider's gateway.
+    fn count_request(&self, _provider: &str) {}
 }
 
 #[async_trait]
@@ -145,6 +149,12 @@ impl Chain for ChainHandle {
     }
     async fn submit(&self, signer: &Wallet, messages: Vec<Any>) -> Result<(), String> {
         Self::submit(self, signer, messages).await.map(drop).map_err(|error| error.to_string())
+    }
+    fn count_connection(&self, provider: &str) {
+        self.count_gateway_connection(provider);
+    }
+    fn count_request(&self, provider: &str) {
+        self.count_gateway_request(provider);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The devnet's own address: faults and acts over HTTP with JSON, for whoever started the binary.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -34,7 +34,9 @@ struct Active {
 struct Counted {
     height: u64,
     txs: u64,
-    requests: std::collections::BTreeMap<String, u64>,
+    requests: BTreeMap<String, u64>,
+    gateway_connections: BTreeMap<String, u64>,
+    gateway_requests: BTreeMap<String, u64>,
 }
 
 /// Serves the control address: `GET|POST|DELETE /faults`, `DELETE /faults/ID`, `POST /acts`, `GET /counters`.
@@ -72,5 +74,11 @@ async fn act(State(node): State<Arc<Node>>, Json(act): Json<Operator>) {
 
 async fn counters(State(node): State<Arc<Node>>) -> Json<Counted> {
     let counted = node.counters();
-    Json(Counted { height: node.state().height, txs: counted.txs, requests: counted.requests })
+    Json(Counted {
+        height: node.state().height,
+        txs: counted.txs,
+        requests: counted.requests,
+        gateway_connections: counted.gateway_connections,
+        gateway_requests: counted.gateway_requests,
+    })
 }

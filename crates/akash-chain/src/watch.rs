@@ -1,0 +1,289 @@
+//! An owner's market as of each new block, shared by everybody who waits for bids.
+//!
+//! One task for each owner looks for new blocks, and once a block takes the open orders and bids; it ends when nobody
+//! waits. Waiters wake at the same snapshot, so what they send after it travels in one transaction. This file must not
+//! know what waiters wait for.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use akash_proto::akash::market::v1beta5::{Bid, BidFilters, Order, OrderFilters};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use crate::{Block, Chain, FaultKind, QueryError};
+
+/// For how long the chain may give no answer before the waiters are told: a node that restarts fails nobody.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that a block is taken to last.
+const LONGEST_BLOCK: Duration = Duration::from_secs(6);
+/// Between two looks, as long as it is not known how long blocks take.
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+/// Between two looks at the least.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The open orders and bids of an owner at one height.
+#[derive(Debug)]
+pub struct Market {
+    /// The height at which every query was answered.
+    pub height: u64,
+    /// That block's time (UTC).
+    pub time: OffsetDateTime,
+    /// How many have begun to wait since the market before this one. Each counts itself in the first that it is given.
+    pub newcomers: usize,
+    /// By dseq and gseq.
+    orders: BTreeMap<(u64, u32), Vec<Order>>,
+    /// By dseq, gseq and oseq.
+    bids: BTreeMap<(u64, u32, u32), Vec<Bid>>,
+}
+
+impl Market {
+    /// The newest open order of a group. A lease can only be taken of an order that is open.
+    pub fn open_order(&self, dseq: u64, gseq: u32) -> Option<&Order> {
+        self.orders.get(&(dseq, gseq))?.iter().max_by_key(|order| order.id.as_ref().map(|id| id.oseq))
+    }
+
+    /// The open bids on one order, in the chain's order. The chain may leave bids open on an order that is not.
+    pub fn open_bids(&self, dseq: u64, gseq: u32, oseq: u32) -> &[Bid] {
+        self.bids.get(&(dseq, gseq, oseq)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What the task tells the waiters.
+#[derive(Clone)]
+struct News {
+    /// When the chain was asked for the block: no waiter takes what was asked for before it began.
+    asked: Instant,
+    what: Result<Arc<Market>, QueryError>,
+}
+
+struct Feed {
+    news: watch::Sender<Option<News>>,
+    /// How many have ever begun to wait.
+    joined: AtomicUsize,
+}
+
+impl Feed {
+    fn join(&self) -> watch::Receiver<Option<News>> {
+        self.joined.fetch_add(1, Ordering::Relaxed);
+        self.news.subscribe()
+    }
+}
+
+/// The running tasks of one [`Chain`], by owner. The task itself holds what is here a weak reference to.
+#[derive(Default)]
+pub(crate) struct Feeds(Mutex<HashMap<String, Weak<Feed>>>);
+
+impl Feeds {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Feed>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the task may end: nobody waits. Nobody can begin to wait at the same time.
+    fn over(&self, owner: &str, feed: &Feed) -> bool {
+        let mut feeds = self.lock();
+        let over = feed.news.receiver_count() == 0;
+        if over {
+            feeds.remove(owner);
+        }
+        over
+    }
+}
+
+/// One waiter. Dropping it is all that is needed to stop.
+pub struct MarketWatch {
+    chain: Chain,
+    owner: String,
+    since: Instant,
+    news: watch::Receiver<Option<News>>,
+}
+
+impl std::fmt::Debug for MarketWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MarketWatch").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl MarketWatch {
+    /// The market at the next block: one that the chain was asked for after this waiter began, and newer than the last
+    /// one that it was given. All waiters of an owner are given the same one at the same time.
+    ///
+    /// # Errors
+    /// When no endpoint gave an answer for a minute, or one that asking again does not change.
+    pub async fn next(&mut self) -> Result<Arc<Market>, QueryError> {
+        loop {
+            if self.news.changed().await.is_err() {
+                // The task is gone without its end having been reached, as after a panic.
+                self.news = self.chain.market_feed(&self.owner);
+                continue;
+            }
+            let news = self.news.borrow_and_update().clone();
+            if let Some(news) = news.filter(|news| news.asked >= self.since) {
+                return news.what;
+            }
+        }
+    }
+}
+
+impl Chain {
+    /// Watches the owner's open orders and bids from now on. Must be called within a tokio runtime.
+    pub fn watch_market(&self, owner: &str) -> MarketWatch {
+        let since = Instant::now();
+        MarketWatch { chain: self.clone(), owner: owner.to_owned(), since, news: self.market_feed(owner) }
+    }
+
+    fn market_feed(&self, owner: &str) -> watch::Receiver<Option<News>> {
+        let mut feeds = self.inner().listings.markets.lock();
+        if let Some(feed) = feeds.get(owner).and_then(Weak::upgrade) {
+            return feed.join();
+        }
+        let feed = Arc::new(Feed { news: watch::Sender::new(None), joined: AtomicUsize::new(0) });
+        let news = feed.join();
+        feeds.insert(owner.to_owned(), Arc::downgrade(&feed));
+        let (chain, owner) = (self.clone(), owner.to_owned());
+        tokio::spawn(async move { chain.feed_market(&owner, &feed).await });
+        news
+    }
+
+    /// Looks for new blocks and publishes the market at each, until nobody waits.
+    async fn feed_market(&self, owner: &str, feed: &Feed) {
+        let mut pace = Pace::default();
+        let mut failing: Option<Instant> = None;
+        let mut known = 0;
+        loop {
+            let joined = feed.joined.load(Ordering::Relaxed);
+            let asked = Instant::now();
+            tokio::select! {
+                found = self.market_after(owner, pace.last) => match found {
+                    Ok((block, market)) => {
+                        failing = None;
+                        pace.saw(block);
+                        if let Some(mut market) = market {
+                            market.newcomers = joined.saturating_sub(mem::replace(&mut known, joined));
+                            feed.news.send_replace(Some(News { asked, what: Ok(Arc::new(market)) }));
+                        }
+                    }
+                    Err(error) if is_lasting(&error)
+                        || failing.get_or_insert(asked).elapsed() >= PATIENCE =>
+                    {
+                        failing = None;
+                        feed.news.send_replace(Some(News { asked, what: Err(error) }));
+                    }
+                    Err(error) => tracing::warn!(%error, "the market can't be read; trying again"),
+                },
+                () = feed.news.closed() => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pace.pause()) => {}
+                () = feed.news.closed() => if self.inner().listings.markets.over(owner, feed) { return },
+            }
+        }
+    }
+
+    /// The latest block, and the market at it if it is above `last`. A node that is behind `last` does not count.
+    async fn market_after(
+        &self,
+        owner: &str,
+        last: Option<Block>,
+    ) -> Result<(Block, Option<Market>), QueryError> {
+        let floor = last.map_or(0, |last| last.height);
+        let block = self.block_from("the latest block", None, floor).await?;
+        // The first one may be old already; with it alone early and late waiters would not wake together.
+        if last.is_none_or(|last| block.height <= last.height) {
+            return Ok((block, None));
+        }
+        let at = Some(block.height);
+        let open = || "open".to_owned();
+        let (open_orders, open_bids) = futures::try_join!(
+            self.orders_at(OrderFilters { owner: owner.into(), state: open(), ..Default::default() }, at),
+            self.bids_at(BidFilters { owner: owner.into(), state: open(), ..Default::default() }, at),
+        )?;
+        let mut orders: BTreeMap<_, Vec<Order>> = BTreeMap::new();
+        for order in open_orders {
+            let Some(id) = &order.id else { continue };
+            orders.entry((id.dseq, id.gseq)).or_default().push(order);
+        }
+        let mut bids: BTreeMap<_, Vec<Bid>> = BTreeMap::new();
+        for bid in open_bids.into_iter().filter_map(|row| row.bid) {
+            let Some(id) = &bid.id else { continue };
+            bids.entry((id.dseq, id.gseq, id.oseq)).or_default().push(bid);
+        }
+        Ok((block, Some(Market { height: block.height, time: block.time, newcomers: 0, orders, bids })))
+    }
+}
+
+/// When to look for the next block.
+#[derive(Default)]
+struct Pace {
+    last: Option<Block>,
+    /// How long one block took lately.
+    interval: Option<Duration>,
+    /// Whether the last look found a new one: the next is not there yet.
+    new: bool,
+}
+
+impl Pace {
+    fn saw(&mut self, block: Block) {
+        let before = self.last.replace(block);
+        self.new = before.is_some_and(|before| block.height > before.height);
+        if let Some(before) = before.filter(|_| self.new) {
+            let blocks = u32::try_from(block.height - before.height).unwrap_or(u32::MAX);
+            let time = Duration::try_from(block.time - before.time).unwrap_or_default();
+            self.interval = Some(time / blocks);
+        }
+    }
+
+    /// After a new block most of the time that one takes; then often, so that no block is noticed late.
+    fn pause(&self) -> Duration {
+        let Some(interval) = self.interval.map(|interval| interval.min(LONGEST_BLOCK)) else {
+            return FIRST_PAUSE;
+        };
+        let pause = if self.new { interval * 3 / 5 } else { interval / 8 };
+        pause.max(SHORTEST_PAUSE)
+    }
+}
+
+/// Whether asking again soon gives the same.
+fn is_lasting(error: &QueryError) -> bool {
+    match error {
+        QueryError::Endpoints { faults, .. } => faults.iter().all(|fault| fault.kind != FaultKind::Passing),
+        QueryError::Node { .. }
+        | QueryError::ChainId { .. }
+        | QueryError::Modules { .. }
+        | QueryError::Malformed { .. } => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_come_when_blocks_do() {
+        let start = OffsetDateTime::UNIX_EPOCH;
+        let block = |height, millis| Block { height, time: start + Duration::from_millis(millis) };
+        for (blocks, pause) in [
+            (vec![], 300),
+            (vec![block(1, 0)], 300),
+            (vec![block(1, 0), block(1, 0)], 300),
+            (vec![block(1, 0), block(2, 6000)], 3600),
+            (vec![block(1, 0), block(2, 6000), block(2, 6000)], 750),
+            (vec![block(1, 0), block(3, 400)], 120),
+            (vec![block(1, 0), block(3, 400), block(3, 400)], 50),
+            (vec![block(1, 0), block(2, 600_000)], 3600),
+            (vec![block(5, 1000), block(6, 0)], 50),
+        ] {
+            let mut pace = Pace::default();
+            blocks.iter().for_each(|block| pace.saw(*block));
+            let said = u64::try_from(pace.pause().as_millis()).unwrap();
+            assert_eq!(said, pause, "{blocks:?}");
+        }
+    }
+}
