@@ -93,9 +93,10 @@ impl Journal {
         self.select(|entry| entry.is_unreturned() && entry.intent.subject.owner == owner).await
     }
 
-    /// What earlier processes sent about this deployment or its groups, and nobody has written down what became of it.
-    pub(crate) async fn open(&self, owner: &str, dseq: u64) -> io::Result<Vec<Earlier>> {
-        let of_it = |subject: &Subject| subject.owner == owner && subject.dseq == Some(dseq);
+    /// What earlier processes sent about this deployment or its groups (none: about the wallet itself), and nobody has
+    /// written down what became of it.
+    pub(crate) async fn open(&self, owner: &str, dseq: Option<u64>) -> io::Result<Vec<Earlier>> {
+        let of_it = |subject: &Subject| subject.owner == owner && subject.dseq == dseq;
         self.select(|entry| entry.is_open() && of_it(&entry.intent.subject)).await
     }
 

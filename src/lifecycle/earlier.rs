@@ -23,12 +23,13 @@ const POLL: Duration = Duration::from_secs(1);
 /// How long after a transaction's time ran out, by this machine's clock, it is still asked for.
 const AFTER: Duration = Duration::from_secs(90);
 
-/// Whether it is known what became of all that earlier processes sent about this deployment. Waits until it is: nothing
-/// new may be sent while an old message may still come into a block. `false`: an error has been told.
+/// Whether it is known what became of all that earlier processes sent about this deployment (none: about the wallet
+/// itself, as mints are). Waits until it is: nothing new may be sent while an old message may still come into a block.
+/// `false`: an error has been told.
 pub(crate) async fn settle(
     clients: &Clients,
     owner: &str,
-    dseq: u64,
+    dseq: Option<u64>,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> bool {

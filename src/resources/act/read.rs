@@ -1,7 +1,7 @@
 //! Reading an `akash_act`: what the wallet holds and how the chain converts, for the plan; and what came of a mint that
 //! an earlier apply did not see the end of.
 
-use akash_chain::{ChainError, Fate, Kind, QueryError};
+use akash_chain::{ChainError, Fate, Kind, Pending, QueryError};
 use akash_proto::{
     Coin, Dec,
     akash::{
@@ -152,6 +152,19 @@ pub(super) async fn read(
     Some(Saved { state, private })
 }
 
+/// What became of the transaction of a mint. Where no node can show it the ledger tells, once its time has run out.
+pub(super) async fn fate(clients: &Clients, pending: &Pending) -> Result<Fate, QueryError> {
+    let fate = clients.chain.fate(pending).await?;
+    if !matches!(fate, Fate::Open) {
+        return Ok(fate);
+    }
+    let latest = clients.chain.latest_block().await?;
+    if latest.time.unix_timestamp_nanos() <= i128::from(pending.timeout) {
+        return Ok(fate);
+    }
+    clients.chain.fate_by_effect(pending).await
+}
+
 /// What came of a mint that was sent and not seen to its end. Whether it has come to an end.
 async fn settle(
     clients: &Clients,
@@ -161,7 +174,7 @@ async fn settle(
     diagnostics: &mut Diagnostics,
 ) -> Result<bool, QueryError> {
     if let Some(pending) = &private.pending {
-        match clients.chain.fate(pending).await? {
+        match fate(clients, pending).await? {
             Fate::Included(outcome) => {
                 let coin = pending.message.takes().unwrap_or_else(|| Coin::new(0, "uakt"));
                 let wanted = private.seen.as_ref().and_then(|seen| seen.terms.gives(coin.amount));

@@ -348,7 +348,7 @@ async fn look_again(
     let id = DeploymentRef::parse(prior.id.as_deref().unwrap_or_default(), None)
         .map_err(|error| diagnostics.error("The state has no usable id", error))
         .ok()?;
-    if !earlier::settle(clients, &id.owner, id.dseq, limit, diagnostics).await {
+    if !earlier::settle(clients, &id.owner, Some(id.dseq), limit, diagnostics).await {
         return None;
     }
     let found = match clients.chain.deployment_since(&id.owner, id.dseq, Instant::now()).await {
@@ -460,7 +460,7 @@ pub(super) async fn delete(
         Err(error) => return diagnostics.error("The state has no usable id", error),
     };
     if !send::settle(clients, private.pending.as_ref(), &format!("Deployment {}", id.dseq), diagnostics).await
-        || !earlier::settle(clients, &id.owner, id.dseq, &limit, diagnostics).await
+        || !earlier::settle(clients, &id.owner, Some(id.dseq), &limit, diagnostics).await
     {
         return;
     }

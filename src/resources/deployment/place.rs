@@ -55,7 +55,7 @@ pub(super) async fn find(
         }
         let id = DeploymentRef { owner: owner.to_owned(), dseq: dseq::named(owner, name, generation) };
         // A create of an earlier run may still be on its way.
-        if !earlier::settle(clients, owner, id.dseq, limit, diagnostics).await {
+        if !earlier::settle(clients, owner, Some(id.dseq), limit, diagnostics).await {
             return None;
         }
         match clients.chain.deployment(owner, id.dseq).await {

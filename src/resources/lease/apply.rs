@@ -109,7 +109,7 @@ async fn wanted(
         return None;
     }
     let dseq = deployment.dseq;
-    if !earlier::settle(clients, &deployment.owner, dseq, limit, diagnostics).await {
+    if !earlier::settle(clients, &deployment.owner, Some(dseq), limit, diagnostics).await {
         return None;
     }
     match clients.chain.deployment_since(&deployment.owner, dseq, Instant::now()).await {
@@ -794,7 +794,8 @@ pub(super) async fn delete(
     if !same_chain(clients, &prior.chain_id, diagnostics)
         || !same_owner(clients, Some(&id.deployment.owner), diagnostics)
         || !send::settle(clients, private.pending.as_ref(), &format!("Lease {id}"), diagnostics).await
-        || !earlier::settle(clients, &id.deployment.owner, id.deployment.dseq, &limit, diagnostics).await
+        || !earlier::settle(clients, &id.deployment.owner, Some(id.deployment.dseq), &limit, diagnostics)
+            .await
     {
         return;
     }
