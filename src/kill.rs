@@ -29,6 +29,8 @@ fn word(message: &Msg) -> &'static str {
         Msg::Deposit(_) => "deposit",
         Msg::PauseGroup(_) => "pause",
         Msg::StartGroup(_) => "start",
+        Msg::MintAct(_) => "mint",
+        Msg::BurnAct(_) => "burn",
         _ => "other",
     }
 }

@@ -241,7 +241,7 @@ impl ChainError {
                 "The network has no fresh price of AKT, so it converts nothing at present; try again later."
             }
             Kind::InsufficientDepositBalance => {
-                "The wallet holds too little uact for the deposit, or the grant that should pay does not. ACT is minted from AKT (at least 10 ACT at a time)."
+                "The wallet holds too little uact for the deposit, or the grant that should pay does not. ACT is minted from AKT with an `akash_act` resource (at least 10 ACT at a time)."
             }
             Kind::InsufficientFunds => "The wallet holds too little for the fee or the amount: send it uakt.",
             Kind::InsufficientFee => "The node asks for a higher gas price: raise `gas_price`.",

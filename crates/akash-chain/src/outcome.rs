@@ -215,7 +215,7 @@ pub enum SubmitError {
 fn how_to_get(denom: &str) -> &'static str {
     match denom {
         "uact" => {
-            "ACT cannot be sent from wallet to wallet: mint it from AKT (at least 10 ACT at a time; the resource `akash_act` does), and close deployments that are not needed: their deposits come back"
+            "ACT cannot be sent from wallet to wallet: mint it from AKT with an `akash_act` resource (at least 10 ACT at a time), and close deployments that are not needed: their deposits come back"
         }
         "uakt" => "Send AKT to this address (1 AKT = 1000000uakt)",
         _ => "Send it to this address",

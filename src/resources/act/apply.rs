@@ -11,7 +11,7 @@ use super::amount::Mint;
 use super::ledger::{self, Settled, Waited};
 use super::model::{Act, Gate, Goal, Private, Queued, Seen, act, akt, coins};
 use super::{ActResource, plan, read};
-use crate::lifecycle::{duration::Timeouts, limit::Limit, send};
+use crate::lifecycle::{duration::Timeouts, earlier, limit::Limit, send};
 use crate::provider::Clients;
 use crate::receipts;
 use crate::resources::deployment::{same_chain, same_owner};
@@ -110,7 +110,7 @@ pub(super) async fn update(
         }
         Some(_) => {}
         None => {
-            diagnostics.error("`minimum` can't be read", "It is a coin in uact, for example `20000000uact`.")
+            diagnostics.error("`minimum` can't be read", "It is a coin in uact, for example `20000000uact`.");
         }
     }
     if done.complete {
@@ -148,7 +148,10 @@ impl Work<'_> {
     async fn fill(&self, private: &mut Private, diagnostics: &mut Diagnostics) -> Done {
         let mut done = Done::default();
         let Some(_turn) = turn(self.clients, self.limit, diagnostics).await else { return done };
-        if !self.settle(private, diagnostics).await {
+        // Also what a run that was cut off has sent: in the ledger it shows only once it is in a block.
+        if !self.settle(private, diagnostics).await
+            || !earlier::settle(self.clients, &self.owner, None, self.limit, diagnostics).await
+        {
             return done;
         }
         if private.queued.is_some() && !self.await_mint(private, &mut done, diagnostics).await {
@@ -224,7 +227,7 @@ impl Work<'_> {
         let Some(pending) = private.pending.clone() else { return true };
         loop {
             let fate = tokio::select! {
-                fate = self.clients.chain.fate(&pending) => fate,
+                fate = read::fate(self.clients, &pending) => fate,
                 () = self.limit.token().cancelled() => Ok(Fate::Open),
             };
             match fate {
@@ -499,6 +502,9 @@ struct Burn<'a> {
 impl Burn<'_> {
     async fn run(&self, prior: &Act, diagnostics: &mut Diagnostics) {
         tracing::debug!(balance = prior.balance.as_deref(), "burning all ACT of the wallet");
+        if !earlier::settle(self.clients, &self.owner, None, self.limit, diagnostics).await {
+            return;
+        }
         // A mint that is on its way brings ACT to burn; a burn of an earlier, stopped destroy is this one.
         for denom in ["uakt", "uact"] {
             if !self.await_queue(denom, diagnostics).await {

@@ -236,3 +236,49 @@ pub(super) fn named(queued: &Queued) -> String {
         queued.tx_hash
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As recorded from a real chain (recordings-act.json).
+    fn part(amount: &str, denom: &str, price: &str) -> Option<CoinPrice> {
+        let coin = Coin::new(amount.parse().unwrap(), denom);
+        let price = price.parse::<Dec>().unwrap().to_wire();
+        Some(CoinPrice { coin: Some(coin.into()), price })
+    }
+
+    #[test]
+    fn what_came_of_it() {
+        let mint = LedgerRecord {
+            minted: part("25000000", "uact", "1"),
+            spread: Some(Coin::new(62_500, "uact").into()),
+            remint_credit_accrued: part("20000000", "uakt", "1.25"),
+            ..LedgerRecord::default()
+        };
+        assert_eq!(got(&mint), (24_937_500, 62_500));
+        assert_eq!(price(&mint).unwrap().to_string(), "1.25");
+        let burn = LedgerRecord {
+            burned: part("5000000", "uact", "1"),
+            spread: Some(Coin::new(0, "uakt").into()),
+            remint_credit_issued: part("4000000", "uakt", "1.25"),
+            ..LedgerRecord::default()
+        };
+        assert_eq!(got(&burn), (4_000_000, 0));
+        assert_eq!(price(&burn).unwrap().to_string(), "1.25");
+        // More than there are credits: partly minted anew.
+        let both = LedgerRecord { minted: part("7", "uakt", "1.25"), ..burn };
+        assert_eq!(got(&both), (4_000_007, 0));
+    }
+
+    #[test]
+    fn every_reason_is_named_and_explained() {
+        let mut count = 0;
+        for reason in (0..100).filter_map(|number| BmCancelReason::try_from(number).ok()) {
+            let text = why(reason);
+            assert!(text.contains(reason.as_str_name()) && text.len() > 60, "{text}");
+            count += 1;
+        }
+        assert_eq!(count, 10);
+    }
+}

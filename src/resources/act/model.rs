@@ -229,7 +229,7 @@ pub(crate) fn schema() -> Schema {
     .attribute("id", computed().description("The wallet's address."))
     .attribute("owner", computed().description("The wallet's address."))
     .attribute("chain_id", computed().description("The chain it is on."))
-    .attribute("balance", computed().description("What the wallet held when this resource last looked with a result, in uact: after a mint, or when a refresh found less than `minimum`. It does not follow every deposit, so that what uses it does not change with every plan."))
+    .attribute("balance", computed().description("What the wallet held in uact, as of the last mint, or of a refresh that found less than `minimum`. It does not follow every deposit, so that what uses it does not change with every plan."))
     .attribute("receipts", Attribute::list(Type::String).computed().description("The last five receipts as JSON, oldest first: `act.mint`, with what came of it."))
 }
 

@@ -71,10 +71,10 @@ pub(super) fn tell_mint(seen: &Seen, goal: Goal, diagnostics: &mut Diagnostics) 
         }
     };
     let held = format!("{held}; `minimum` is {}.", act(goal.minimum));
-    let Some(mint) = seen.terms.mint(missing) else {
+    let (Gate::Open | Gate::Slow, Some(mint)) = (&seen.gate, seen.terms.mint(missing)) else {
         let why = obstacle(&seen.gate).unwrap_or_else(|| "There is no price of AKT.".into());
-        diagnostics.warning("ACT is to be minted, which is not possible now", format!("{held} {why}"));
-        return;
+        let detail = format!("{held} {why}");
+        return diagnostics.warning("ACT is to be minted, which is not possible now", detail);
     };
     let mut detail = format!(
         "{held} Up to `target` ({}) {} are missing. At {} USD for 1 AKT that takes {}, with the chain's spread of {} % \
@@ -116,8 +116,8 @@ pub(super) fn obstacle(gate: &Gate) -> Option<String> {
                 .into()
         }
         Gate::CircuitBreaker { ratio, halt } => format!(
-            "The network's circuit breaker is on: the AKT in its vault is worth {ratio} USD for each ACT there is, and \
-             below {halt} nothing is minted. That passes when AKT rises or ACT is burnt; this wallet can't change it. \
+            "The network's circuit breaker is on: the AKT in its vault is worth {ratio} USD for each ACT there is; below \
+             {halt} nothing is minted. That passes when AKT rises or ACT is burnt; this wallet can't change it. \
              ACT that is there already can be used meanwhile: deployments, deposits and leases go on."
         ),
         Gate::OracleStale { why } => format!(

@@ -1,7 +1,7 @@
 //! Reading an `akash_act`: what the wallet holds and how the chain converts, for the plan; and what came of a mint that
 //! an earlier apply did not see the end of.
 
-use akash_chain::{ChainError, Fate, Kind, QueryError};
+use akash_chain::{ChainError, Fate, Kind, Pending, QueryError};
 use akash_proto::{
     Coin, Dec,
     akash::{
@@ -18,6 +18,9 @@ use super::{ActResource, plan};
 use crate::provider::Clients;
 use crate::receipts;
 use crate::resources::deployment::same_chain;
+
+/// The least of a collateral ratio that is shown: 0.0001.
+const RATIO_UNIT: i128 = 100_000_000_000_000;
 
 /// What the chain says of a wallet, and of how it converts.
 ///
@@ -85,7 +88,11 @@ fn terms(
     if let Some(why) = unusable {
         return Ok((terms, Gate::OracleStale { why }));
     }
-    let ratio = |wire: &str| Dec::from_wire(wire).unwrap_or_default().to_string();
+    // Four digits, cut: 0.89999 must not read as the 0.9 that it is below.
+    let ratio = |wire: &str| {
+        let cut = Dec::from_wire(wire).unwrap_or_default().scaled() / RATIO_UNIT * RATIO_UNIT;
+        Dec::from_scaled(cut).to_string()
+    };
     let gate = match status.status() {
         MintStatus::HaltOracle => Gate::OracleStale { why: status.status().as_str_name().to_owned() },
         _ if !status.mints_allowed => Gate::CircuitBreaker {
@@ -145,6 +152,19 @@ pub(super) async fn read(
     Some(Saved { state, private })
 }
 
+/// What became of the transaction of a mint. Where no node can show it the ledger tells, once its time has run out.
+pub(super) async fn fate(clients: &Clients, pending: &Pending) -> Result<Fate, QueryError> {
+    let fate = clients.chain.fate(pending).await?;
+    if !matches!(fate, Fate::Open) {
+        return Ok(fate);
+    }
+    let latest = clients.chain.latest_block().await?;
+    if latest.time.unix_timestamp_nanos() <= i128::from(pending.timeout) {
+        return Ok(fate);
+    }
+    clients.chain.fate_by_effect(pending).await
+}
+
 /// What came of a mint that was sent and not seen to its end. Whether it has come to an end.
 async fn settle(
     clients: &Clients,
@@ -154,7 +174,7 @@ async fn settle(
     diagnostics: &mut Diagnostics,
 ) -> Result<bool, QueryError> {
     if let Some(pending) = &private.pending {
-        match clients.chain.fate(pending).await? {
+        match fate(clients, pending).await? {
             Fate::Included(outcome) => {
                 let coin = pending.message.takes().unwrap_or_else(|| Coin::new(0, "uakt"));
                 let wanted = private.seen.as_ref().and_then(|seen| seen.terms.gives(coin.amount));
@@ -224,7 +244,7 @@ mod tests {
     fn status(status: MintStatus) -> QueryStatusResponse {
         QueryStatusResponse {
             status: status.into(),
-            collateral_ratio: "500000000000000000".into(),
+            collateral_ratio: "899990000000000001".into(),
             halt_threshold: "900000000000000000".into(),
             mints_allowed: i32::from(status) < i32::from(MintStatus::HaltCr),
             ..QueryStatusResponse::default()
@@ -255,7 +275,7 @@ mod tests {
         for (is, expected) in [
             (MintStatus::Healthy, Gate::Open),
             (MintStatus::Warning, Gate::Slow),
-            (MintStatus::HaltCr, Gate::CircuitBreaker { ratio: "0.5".into(), halt: "0.9".into() }),
+            (MintStatus::HaltCr, Gate::CircuitBreaker { ratio: "0.8999".into(), halt: "0.9".into() }),
             (MintStatus::HaltOracle, Gate::OracleStale { why: "mint_status_halt_oracle".into() }),
         ] {
             let (terms, gate) = terms(&params(), Ok(status(is)), Ok(price(true))).unwrap();

@@ -28,6 +28,10 @@ cases![
     out_of_time,
     a_mint_of_others_counts,
     two_of_one_wallet,
+    killed_before_it_was_sent,
+    killed_while_it_was_on_its_way,
+    killed_while_it_was_in_the_queue,
+    killed_while_burning,
     import,
     burnt_on_destroy,
     burn_waits_out_a_stop,
@@ -176,9 +180,14 @@ async fn oracle_stale(case: Case) -> Result<()> {
 
 async fn circuit_breaker(case: Case) -> Result<()> {
     let (network, local, workspace) = set_up(&case, 0, TWENTY).await?;
-    // The vault's AKT is worth a quarter of the ACT there is.
+    // The vault's AKT is worth a third of the ACT there is.
     local.price(Some("0.01"));
-    workspace.plan().await?.output.expect_warning(&["circuit breaker is on", "below 0.9"])?;
+    workspace.plan().await?.output.expect_warning(&[
+        "not possible now",
+        "circuit breaker is on",
+        "0.3333 usd",
+        "below 0.9",
+    ])?;
     let output = workspace.try_apply(&[]).await?;
     output.expect_error(&["circuit breaker stops minting", "below 0.9", "nothing was sent"])?;
     ensure!(network.fee_balance().await? == AKT && network.ledger().await?.is_empty());
@@ -307,7 +316,7 @@ async fn ended_while_nobody_looked(case: Case) -> Result<()> {
 /// Out of time there is no state, but the chain's queue is looked at before anything is sent.
 async fn out_of_time(case: Case) -> Result<()> {
     let (network, local, workspace) =
-        set_up(&case, 0, &format!("{TWENTY}\n  timeouts = {{ create = \"8s\" }}")).await?;
+        set_up(&case, 0, &format!("{TWENTY}\n  timeouts = {{ create = \"12s\" }}")).await?;
     local.epoch(10_000);
     let output = workspace.try_apply(&[]).await?;
     output.expect_error(&["out of time", "waits for the next epoch", "sends no other"])?;
@@ -343,6 +352,69 @@ async fn two_of_one_wallet(case: Case) -> Result<()> {
     workspace.apply().await?;
     ensure!(network.ledger().await?.len() == 1, "both minted");
     workspace.expect_no_changes().await
+}
+
+/// Applies (or destroys) until the plugin is killed at this point.
+async fn kill(workspace: &Workspace, point: &str, args: &[&str]) -> Result<()> {
+    let mark = workspace.path().join("killed");
+    workspace.env("AKASH_KILL_AT", Some(point));
+    workspace.env("AKASH_KILL_MARK", Some(&mark.to_string_lossy()));
+    let output = workspace.run(&[&["apply", "-json", "-auto-approve"], args].concat()).await?;
+    workspace.env("AKASH_KILL_AT", None);
+    ensure!(mark.is_file() && output.code != Some(0), "{point} was not reached: {output}");
+    Ok(())
+}
+
+/// In the journal and never sent: the next apply waits until it can't happen any more, and mints.
+async fn killed_before_it_was_sent(case: Case) -> Result<()> {
+    let (network, _, workspace) = set_up(&case, 0, TWENTY).await?;
+    workspace.env("AKASH_TRANSACTION_TIMEOUT", Some("4s"));
+    kill(&workspace, "after-journal:mint", &[]).await?;
+    workspace.apply().await?;
+    ensure!(network.ledger().await?.len() == 1 && network.act_balance().await? < 52_000_000);
+    workspace.expect_no_changes().await
+}
+
+/// Sent and in no block yet, so that neither ledger nor balance shows it: the journal does.
+async fn killed_while_it_was_on_its_way(case: Case) -> Result<()> {
+    let (network, local, workspace) = set_up(&case, 0, TWENTY).await?;
+    local.set(Fault::HoldTransactions);
+    kill(&workspace, "after-broadcast:mint", &[]).await?;
+    let apply = workspace.start(&["apply", "-json", "-auto-approve"])?;
+    local.wait_blocks(8).await;
+    ensure!(network.ledger().await?.is_empty());
+    local.clear();
+    apply.end().await?.succeeded()?;
+    ensure!(network.ledger().await?.len() == 1, "a second mint was sent");
+    ensure!(network.act_balance().await? >= 50_000_000);
+    workspace.expect_no_changes().await
+}
+
+/// In the queue, and no state knows of it: the ledger does.
+async fn killed_while_it_was_in_the_queue(case: Case) -> Result<()> {
+    let (network, local, workspace) = set_up(&case, 0, TWENTY).await?;
+    local.epoch(10_000);
+    kill(&workspace, "after-inclusion:mint", &[]).await?;
+    let apply = workspace.start(&["apply", "-json", "-auto-approve"])?;
+    local.wait_blocks(8).await;
+    local.epoch(1);
+    apply.end().await?.succeeded()?;
+    ensure!(network.ledger().await?.len() == 1, "a second mint was sent");
+    workspace.expect_no_changes().await
+}
+
+async fn killed_while_burning(case: Case) -> Result<()> {
+    let arguments = format!("{TWENTY}\n  burn_on_destroy = true");
+    let (network, local, workspace) = set_up(&case, 25_000_000, &arguments).await?;
+    workspace.apply().await?;
+    local.set(Fault::HoldTransactions);
+    kill(&workspace, "after-broadcast:burn", &["-destroy"]).await?;
+    let destroy = workspace.start(&["apply", "-destroy", "-json", "-auto-approve"])?;
+    local.wait_blocks(8).await;
+    local.clear();
+    destroy.end().await?.succeeded()?;
+    ensure!(network.ledger().await?.len() == 1 && network.act_balance().await? == 0);
+    Ok(())
 }
 
 async fn import(case: Case) -> Result<()> {
