@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akash_chain::{Chain, ChainConfig, ChainError, Fate, Kind, Msg, Outcome, Pending, SubmitError, Wallet};
+use akash_chain::{
+    Chain, ChainConfig, ChainError, Fate, Kind, MarketWatch, Msg, Outcome, Pending, SubmitError, Wallet,
+};
 use akash_devnet::{Blocks, Devnet, DevnetConfig, Fault, Ports};
 use akash_proto::{
     Coin, Dec, Int,
@@ -297,7 +299,7 @@ async fn one_market_for_all_who_wait() {
     let (mut blocks, mut last) = (0, 0);
     let listed = calls(&devnet, "/Orders");
     let mut shared = loop {
-        let markets = futures::future::join_all(waiters.iter_mut().map(|waiter| waiter.next())).await;
+        let markets = futures::future::join_all(waiters.iter_mut().map(MarketWatch::next)).await;
         let shared = markets[0].as_ref().unwrap().clone();
         assert!(markets.iter().all(|market| Arc::ptr_eq(market.as_ref().unwrap(), &shared)), "one for all");
         assert!(shared.height > last, "each block once");
