@@ -226,6 +226,42 @@ async fn a_hundred_messages_in_few_transactions() {
 }
 
 #[tokio::test]
+async fn a_thousand_deployments_and_leases_are_read_in_twelve_queries() {
+    const COUNT: u64 = 1000;
+    let mut config = DevnetConfig { ports: Ports::Free, ..DevnetConfig::default() };
+    config.providers.truncate(1);
+    let devnet = Devnet::start(config).await.unwrap();
+    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let owner = owner(&chain);
+    let creates = (1..=COUNT).map(|dseq| submit(&chain, create(&chain, dseq)));
+    let hashes: BTreeSet<_> = futures::future::join_all(creates)
+        .await
+        .into_iter()
+        .map(|outcome| outcome.unwrap().tx_hash)
+        .collect();
+    println!("{} transactions for the creates", hashes.len());
+    let mut waiter = chain.watch_market(&owner);
+    let market = loop {
+        let market = waiter.next().await.unwrap();
+        if (1..=COUNT).all(|dseq| market.open_bids(dseq, 1, 1).len() == 1) {
+            break market;
+        }
+    };
+    let leases = (1..=COUNT)
+        .map(|dseq| submit(&chain, MsgCreateLease { bid_id: market.open_bids(dseq, 1, 1)[0].id.clone() }));
+    let outcomes = futures::future::join_all(leases).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+
+    let requests = devnet.request_count();
+    let listings = futures::future::join_all((0..100).map(|_| chain.listing(&owner))).await;
+    let asked = devnet.request_count() - requests;
+    let listing = listings.into_iter().next().unwrap().unwrap();
+    assert_eq!((listing.deployments.len(), listing.leases.len()), (1000, 1000));
+    assert!(asked <= 12, "{asked} queries");
+    devnet.stop().await;
+}
+
+#[tokio::test]
 async fn other_programs_with_the_same_wallet_disturb_nothing() {
     let devnet = devnet().await;
     let programs: Vec<_> = (0..4).map(|_| chain(&devnet, &[devnet.grpc_endpoint()])).collect();
