@@ -45,11 +45,15 @@ async fn devnet() -> Devnet {
 }
 
 fn chain(devnet: &Devnet, endpoints: &[String]) -> Chain {
+    chain_with(devnet, endpoints, Duration::from_secs(20))
+}
+
+fn chain_with(devnet: &Devnet, endpoints: &[String], tx_timeout: Duration) -> Chain {
     Chain::new(ChainConfig {
         endpoints: endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
         chain_id: Some(devnet.chain_id().into()),
         wallet: Some(Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), 0).unwrap()),
-        tx_timeout: Duration::from_secs(20),
+        tx_timeout,
         ..Default::default()
     })
     .unwrap()
@@ -438,5 +442,95 @@ async fn a_lost_broadcast_did_not_happen() {
         assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
     });
     assert!(matches!(result, Err(SubmitError::NotIncluded(_))), "{result:?}");
+    devnet.stop().await;
+}
+
+/// Sends a create and notes each transaction that was announced for it.
+async fn noted(
+    chain: &Chain,
+    dseq: u64,
+    then: impl Fn() + Sync,
+) -> (Result<Outcome, SubmitError>, Vec<String>) {
+    let told = Mutex::new(Vec::new());
+    let note = |pending: &Pending| {
+        told.lock().unwrap().push(pending.tx_hash.clone());
+        then();
+    };
+    let result = chain.submit(create(chain, dseq), &CancellationToken::new(), &note).await;
+    (result, told.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn what_is_held_beyond_its_timeout_never_happens() {
+    let devnet = devnet().await;
+    let chain = chain_with(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2));
+    let owner = owner(&chain);
+    let hold = devnet.faults().set(Fault::HoldTransactions);
+    let (result, told) = noted(&chain, 1, || {}).await;
+    let Err(SubmitError::NotIncluded(pending)) = result else { panic!("{result:?}") };
+    assert_eq!(told, [pending.tx_hash.clone()], "one transaction for one intent");
+    devnet.faults().clear(hold);
+    devnet.wait_blocks(3).await;
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
+    assert!(devnet.active_deployments(&owner).is_empty(), "it was told that it did not happen");
+    submit(&chain, create(&chain, 1)).await.unwrap();
+    assert_eq!((devnet.active_deployments(&owner), devnet.tx_count(&owner)), (vec![1], 1));
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_late_is_waited_for_also_without_an_answer() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint(), devnet.rest_endpoint()]);
+    let owner = owner(&chain);
+    let hold = devnet.faults().set(Fault::HoldTransactions);
+    devnet.faults().times(Fault::DropAnswer { path: "BroadcastTx".into() }, 1);
+    let ((result, told), ()) = futures::join!(noted(&chain, 1, || {}), async {
+        devnet.wait_blocks(15).await;
+        devnet.faults().clear(hold);
+    });
+    let outcome = result.unwrap();
+    assert_eq!(told, [outcome.tx_hash], "one transaction for one intent");
+    assert_eq!((devnet.active_deployments(&owner), devnet.tx_count(&owner)), (vec![1], 1));
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_behind_proves_no_death() {
+    let devnet = devnet().await;
+    let chain = chain_with(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2));
+    let owner = owner(&chain);
+    devnet.wait_blocks(20).await;
+    // From just before the broadcast on, and for longer than the timeout, the node does not show what is in the block.
+    let stale = || {
+        devnet.faults().set(Fault::StaleHeight { blocks: 18 });
+    };
+    let (result, told) = noted(&chain, 1, stale).await;
+    let outcome = result.unwrap();
+    assert_eq!(told, [outcome.tx_hash], "one transaction for one intent");
+    devnet.faults().clear_all();
+    assert_eq!((devnet.active_deployments(&owner), devnet.tx_count(&owner)), (vec![1], 1));
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn out_of_gas_at_delivery() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let owner = owner(&chain);
+    devnet.faults().times(Fault::OutOfGas, 1);
+    let outcomes = futures::future::join_all((1..=5).map(|dseq| submit(&chain, create(&chain, dseq)))).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(devnet.active_deployments(&owner), [1, 2, 3, 4, 5]);
+    assert_eq!(devnet.tx_count(&owner), 2, "one that ran out, and one with more gas");
+
+    let all = devnet.faults().set(Fault::OutOfGas);
+    let (result, told) = noted(&chain, 6, || {}).await;
+    assert_eq!(refusal(result).kind(), Kind::OutOfGas);
+    assert_eq!(told.len(), 4, "tried again a few times, each after the one before was dead");
+    devnet.faults().clear(all);
+    devnet.wait_blocks(2).await;
+    assert_eq!(devnet.active_deployments(&owner), [1, 2, 3, 4, 5]);
+    submit(&chain, create(&chain, 6)).await.unwrap();
     devnet.stop().await;
 }
