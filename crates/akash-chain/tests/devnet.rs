@@ -468,7 +468,7 @@ async fn what_is_held_beyond_its_timeout_never_happens() {
     let hold = devnet.faults().set(Fault::HoldTransactions);
     let (result, told) = noted(&chain, 1, || {}).await;
     let Err(SubmitError::NotIncluded(pending)) = result else { panic!("{result:?}") };
-    assert_eq!(told, [pending.tx_hash.clone()], "one transaction for one intent");
+    assert_eq!(told, std::slice::from_ref(&pending.tx_hash), "one transaction for one intent");
     devnet.faults().clear(hold);
     devnet.wait_blocks(3).await;
     assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
