@@ -27,6 +27,8 @@ use crate::{Block, Chain, QueryError, watch::Feeds};
 const LIFETIME: Duration = Duration::from_secs(5);
 /// For how long what a provider has on chain is given out again, and parameters: they hardly ever change.
 const PROVIDER_LIFETIME: Duration = Duration::from_secs(60);
+/// How long a question of an operation waits for those of others, as its message does later.
+const COMPANY: Duration = Duration::from_millis(50);
 /// A block's time never changes.
 const FOR_EVER: Duration = Duration::MAX;
 
@@ -131,6 +133,8 @@ impl<T: Clone> Shared<T> {
         if let Some(taken) = slot.as_ref().filter(|taken| taken.at >= since) {
             return taken.answer.clone();
         }
+        // Operations that begin one after another within a moment share it too.
+        tokio::time::sleep(COMPANY).await;
         Taken::take(&mut slot, generation.load(Ordering::Acquire), ask).await
     }
 }

@@ -40,7 +40,7 @@ use crate::{
 const COMPANY: Duration = Duration::from_millis(50);
 /// How long what follows a transaction of several messages is waited for: the callers that it answers come back at once
 /// with their next ones, and those that came too late for it should not stay apart from them for ever.
-const SUCCESSORS: Duration = Duration::from_millis(500);
+const SUCCESSORS: Duration = Duration::from_secs(1);
 /// The most bytes that nodes take in one transaction are 1 MiB; the frame needs some of them.
 const MAX_BYTES: usize = (1 << 20) - 4096;
 /// The most gas for one transaction where the block allows more.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use akash_chain::{
-    Chain, ChainConfig, ChainError, Fate, Kind, Msg, Outcome, Pending, QueryError, SubmitError, Wallet,
-    requested_coin,
+    Chain, ChainConfig, ChainError, Fate, Kind, MarketWatch, Msg, Outcome, Pending, QueryError, SubmitError,
+    Wallet, requested_coin,
 };
 use akash_devnet::{Blocks, Devnet, DevnetConfig, Fault, Operator, Ports};
 use akash_proto::{
@@ -47,11 +47,15 @@ async fn devnet() -> Devnet {
 }
 
 fn chain(devnet: &Devnet, endpoints: &[String]) -> Chain {
+    chain_with(devnet, endpoints, Duration::from_secs(20))
+}
+
+fn chain_with(devnet: &Devnet, endpoints: &[String], tx_timeout: Duration) -> Chain {
     Chain::new(ChainConfig {
         endpoints: endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
         chain_id: Some(devnet.chain_id().into()),
         wallet: Some(Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), 0).unwrap()),
-        tx_timeout: Duration::from_secs(20),
+        tx_timeout,
         ..Default::default()
     })
     .unwrap()
@@ -323,6 +327,42 @@ async fn a_hundred_messages_in_few_transactions() {
 }
 
 #[tokio::test]
+async fn a_thousand_deployments_and_leases_are_read_in_twelve_queries() {
+    const COUNT: u64 = 1000;
+    let mut config = DevnetConfig { ports: Ports::Free, ..DevnetConfig::default() };
+    config.providers.truncate(1);
+    let devnet = Devnet::start(config).await.unwrap();
+    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let owner = owner(&chain);
+    let creates = (1..=COUNT).map(|dseq| submit(&chain, create(&chain, dseq)));
+    let hashes: BTreeSet<_> = futures::future::join_all(creates)
+        .await
+        .into_iter()
+        .map(|outcome| outcome.unwrap().tx_hash)
+        .collect();
+    println!("{} transactions for the creates", hashes.len());
+    let mut waiter = chain.watch_market(&owner);
+    let market = loop {
+        let market = waiter.next().await.unwrap();
+        if (1..=COUNT).all(|dseq| market.open_bids(dseq, 1, 1).len() == 1) {
+            break market;
+        }
+    };
+    let leases = (1..=COUNT)
+        .map(|dseq| submit(&chain, MsgCreateLease { bid_id: market.open_bids(dseq, 1, 1)[0].id.clone() }));
+    let outcomes = futures::future::join_all(leases).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+
+    let requests = devnet.request_count();
+    let listings = futures::future::join_all((0..100).map(|_| chain.listing(&owner))).await;
+    let asked = devnet.request_count() - requests;
+    let listing = listings.into_iter().next().unwrap().unwrap();
+    assert_eq!((listing.deployments.len(), listing.leases.len()), (1000, 1000));
+    assert!(asked <= 12, "{asked} queries");
+    devnet.stop().await;
+}
+
+#[tokio::test]
 async fn other_programs_with_the_same_wallet_disturb_nothing() {
     let devnet = devnet().await;
     let programs: Vec<_> = (0..4).map(|_| chain(&devnet, &[devnet.grpc_endpoint()])).collect();
@@ -396,7 +436,7 @@ async fn one_market_for_all_who_wait() {
     let (mut blocks, mut last) = (0, 0);
     let listed = calls(&devnet, "/Orders");
     let mut shared = loop {
-        let markets = futures::future::join_all(waiters.iter_mut().map(|waiter| waiter.next())).await;
+        let markets = futures::future::join_all(waiters.iter_mut().map(MarketWatch::next)).await;
         let shared = markets[0].as_ref().unwrap().clone();
         assert!(markets.iter().all(|market| Arc::ptr_eq(market.as_ref().unwrap(), &shared)), "one for all");
         assert!(shared.height > last, "each block once");
@@ -499,5 +539,95 @@ async fn a_lost_broadcast_did_not_happen() {
         assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
     });
     assert!(matches!(result, Err(SubmitError::NotIncluded(_))), "{result:?}");
+    devnet.stop().await;
+}
+
+/// Sends a create and notes each transaction that was announced for it.
+async fn noted(
+    chain: &Chain,
+    dseq: u64,
+    then: impl Fn() + Sync,
+) -> (Result<Outcome, SubmitError>, Vec<String>) {
+    let told = Mutex::new(Vec::new());
+    let note = |pending: &Pending| {
+        told.lock().unwrap().push(pending.tx_hash.clone());
+        then();
+    };
+    let result = chain.submit(create(chain, dseq), &CancellationToken::new(), &note).await;
+    (result, told.into_inner().unwrap())
+}
+
+#[tokio::test]
+async fn what_is_held_beyond_its_timeout_never_happens() {
+    let devnet = devnet().await;
+    let chain = chain_with(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2));
+    let owner = owner(&chain);
+    let hold = devnet.faults().set(Fault::HoldTransactions);
+    let (result, told) = noted(&chain, 1, || {}).await;
+    let Err(SubmitError::NotIncluded(pending)) = result else { panic!("{result:?}") };
+    assert_eq!(told, std::slice::from_ref(&pending.tx_hash), "one transaction for one intent");
+    devnet.faults().clear(hold);
+    devnet.wait_blocks(3).await;
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
+    assert!(devnet.active_deployments(&owner).is_empty(), "it was told that it did not happen");
+    submit(&chain, create(&chain, 1)).await.unwrap();
+    assert_eq!((devnet.active_deployments(&owner), devnet.tx_count(&owner)), (vec![1], 1));
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_late_is_waited_for_also_without_an_answer() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint(), devnet.rest_endpoint()]);
+    let owner = owner(&chain);
+    let hold = devnet.faults().set(Fault::HoldTransactions);
+    devnet.faults().times(Fault::DropAnswer { path: "BroadcastTx".into() }, 1);
+    let ((result, told), ()) = futures::join!(noted(&chain, 1, || {}), async {
+        devnet.wait_blocks(15).await;
+        devnet.faults().clear(hold);
+    });
+    let outcome = result.unwrap();
+    assert_eq!(told, [outcome.tx_hash], "one transaction for one intent");
+    assert_eq!((devnet.active_deployments(&owner), devnet.tx_count(&owner)), (vec![1], 1));
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_behind_proves_no_death() {
+    let devnet = devnet().await;
+    let chain = chain_with(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2));
+    let owner = owner(&chain);
+    devnet.wait_blocks(20).await;
+    // From just before the broadcast on, and for longer than the timeout, the node does not show what is in the block.
+    let stale = || {
+        devnet.faults().set(Fault::StaleHeight { blocks: 18 });
+    };
+    let (result, told) = noted(&chain, 1, stale).await;
+    let outcome = result.unwrap();
+    assert_eq!(told, [outcome.tx_hash], "one transaction for one intent");
+    devnet.faults().clear_all();
+    assert_eq!((devnet.active_deployments(&owner), devnet.tx_count(&owner)), (vec![1], 1));
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn out_of_gas_at_delivery() {
+    let devnet = devnet().await;
+    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let owner = owner(&chain);
+    devnet.faults().times(Fault::OutOfGas, 1);
+    let outcomes = futures::future::join_all((1..=5).map(|dseq| submit(&chain, create(&chain, dseq)))).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(devnet.active_deployments(&owner), [1, 2, 3, 4, 5]);
+    assert_eq!(devnet.tx_count(&owner), 2, "one that ran out, and one with more gas");
+
+    let all = devnet.faults().set(Fault::OutOfGas);
+    let (result, told) = noted(&chain, 6, || {}).await;
+    assert_eq!(refusal(result).kind(), Kind::OutOfGas);
+    assert_eq!(told.len(), 4, "tried again a few times, each after the one before was dead");
+    devnet.faults().clear(all);
+    devnet.wait_blocks(2).await;
+    assert_eq!(devnet.active_deployments(&owner), [1, 2, 3, 4, 5]);
+    submit(&chain, create(&chain, 6)).await.unwrap();
     devnet.stop().await;
 }

@@ -70,6 +70,12 @@ pub enum Fault {
     NoUnordered,
     /// No provider bids.
     NoBids,
+    /// Estimating a transaction that leases a bid of this provider is refused, as by a chain on which the provider is
+    /// not registered any more.
+    RefuseLease {
+        /// The provider's address.
+        provider: String,
+    },
     /// A provider's gateway does not listen.
     ProviderDown {
         /// The provider's name.

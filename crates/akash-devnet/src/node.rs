@@ -7,6 +7,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use akash_proto::{
+    Message as _,
+    akash::market::v1beta5::MsgCreateLease,
+    cosmos::tx::v1beta1::{TxBody, TxRaw},
+    unpack,
+};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tokio::sync::{broadcast, watch};
@@ -299,8 +305,27 @@ impl Node {
     /// The text a node answers with.
     pub fn simulate(&self, bytes: &[u8]) -> Result<Simulated, String> {
         let rules = self.rules();
+        if let Some(index) = self.refused_lease(bytes) {
+            return Err(format!(
+                "failed to execute message; message index: {index}: unknown provider with gas used: '40000'"
+            ));
+        }
         let state = self.inner().state.clone();
         state.simulate(bytes, rules)
+    }
+
+    /// The message that [`Fault::RefuseLease`] concerns.
+    fn refused_lease(&self, bytes: &[u8]) -> Option<usize> {
+        let messages =
+            TxRaw::decode(bytes).ok().and_then(|raw| TxBody::decode(raw.body_bytes.as_slice()).ok());
+        messages?.messages.iter().position(|message| {
+            let bid = unpack::<MsgCreateLease>(message).and_then(|message| message.bid_id);
+            bid.is_some_and(|bid| {
+                self.faults.is_active(
+                    |fault| matches!(fault, Fault::RefuseLease { provider } if *provider == bid.provider),
+                )
+            })
+        })
     }
 
     /// A transaction that is in a block that queries see.

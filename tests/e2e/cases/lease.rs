@@ -22,6 +22,7 @@ cases![
     moved_to_another_provider,
     unfinished_move_goes_on,
     refused_manifest_goes_to_the_next,
+    refused_lease_goes_to_the_next,
     late_manifest_is_retried,
     no_bids_in_time,
     never_ready_is_tainted,
@@ -253,6 +254,32 @@ async fn refused_manifest_goes_to_the_next(case: Case) -> Result<()> {
         "{}",
         state.text(LEASE, "/provider_address")?
     );
+    ensure!(state.get(LEASE, "/ready")? == json!(true));
+    workspace.expect_no_changes().await
+}
+
+/// A lease message that the chain refuses because of the bid is followed by one for the next best; what was refused is
+/// listed if nothing is left.
+async fn refused_lease_goes_to_the_next(case: Case) -> Result<()> {
+    let network = case.devnet().await?;
+    let local = network.local()?;
+    let workspace = case.workspace_on(&network, Install::Override)?;
+    workspace.write("web.yaml", &Sdl::default().text());
+    let bidders = bidders(&workspace).await?;
+    for provider in &bidders {
+        local.set(Fault::RefuseLease { provider: provider.clone() });
+    }
+    workspace.write("main.tf", &config::web("", "  select = { timeout = \"10s\" }"));
+    let failed = workspace.try_apply(&[]).await?;
+    for provider in &bidders {
+        failed.expect_error(&[provider, "the chain refused its lease", "unknown provider"])?;
+    }
+    local.clear();
+    local.set(Fault::RefuseLease { provider: bidders[0].clone() });
+    workspace.write("main.tf", &config::web("", ""));
+    workspace.apply().await?;
+    let state = workspace.state().await?;
+    ensure!(state.text(LEASE, "/provider_address")? == bidders[1]);
     ensure!(state.get(LEASE, "/ready")? == json!(true));
     workspace.expect_no_changes().await
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use xtask::workdir::Install;
+use xtask::{client::Kind, workdir::Install};
 
 use crate::{
     cases,
     config::{self, DEPLOYMENT, LEASE, Sdl},
     network::{Fault, Network},
-    suite::Case,
+    suite::{Case, only},
     workspace::Workspace,
 };
 
@@ -21,6 +21,7 @@ cases![
     provider_down,
     lost_broadcast,
     lost_answer,
+    held_beyond_its_timeout,
     destroying_what_is_gone,
     node_that_is_behind,
 ];
@@ -124,6 +125,27 @@ async fn lost_broadcast(case: Case) -> Result<()> {
         ensure!(workspace.state().await?.addresses().is_empty(), "what did not happen is in state: {output}");
         workspace.apply().await?;
     }
+    ensure!(network.active().await?.len() == 1, "{:?}", network.active().await?);
+    workspace.expect_no_changes().await
+}
+
+/// A transaction that waits in the mempool until its time has run out never comes into a block; the client says that it
+/// did not happen, and the next apply creates one.
+async fn held_beyond_its_timeout(case: Case) -> Result<()> {
+    only(&case, Kind::Terraform, "waits as long")?;
+    let network = case.devnet().await?;
+    let local = network.local()?;
+    local.set(Fault::HoldTransactions);
+    let workspace = case.workspace_on(&network, Install::Override)?;
+    workspace.write("web.yaml", &Sdl::default().text());
+    workspace.write("main.tf", &config::deployment("  timeouts = { create = \"3m\" }"));
+    let failed = workspace.try_apply(&[]).await?;
+    ensure!(failed.code != Some(0), "{failed}");
+    ensure!(workspace.state().await?.addresses().is_empty(), "what did not happen is in state: {failed}");
+    local.clear();
+    local.wait_blocks(3).await;
+    ensure!(network.active().await?.is_empty(), "it came into a block after all: {failed}");
+    workspace.apply().await?;
     ensure!(network.active().await?.len() == 1, "{:?}", network.active().await?);
     workspace.expect_no_changes().await
 }

@@ -129,7 +129,6 @@ async fn destroyed(network: &Network, workspace: &Workspace, args: &[&str], most
     ensure!(network.active().await?.is_empty());
     ensure!(transactions <= most, "{transactions} transactions to destroy");
     // A transaction takes some fifteen, and what is destroyed with it one or two listings of four.
-    println!("{:?}", local.requests());
     ensure!(requests <= 30 * transactions as u64, "{requests} requests to destroy: {:?}", local.requests());
     Ok(())
 }

@@ -253,18 +253,23 @@ fn on_chain(receipts: &[Value], figures: &mut Figures) {
 /// Medians of what the resources spent their time on, in seconds: the deployment's create; from the lease's start to
 /// the block that it is in (waiting for bids is there); from there to the manifest's upload; from there to ready.
 fn phases(printed: &[Value], resources: &[Value], figures: &mut Figures) -> Result<()> {
-    let event = |kind: &str, address: &str| {
-        let found = printed.iter().find(|line| {
-            line.get("type").and_then(Value::as_str) == Some(kind)
-                && line.pointer("/hook/resource/addr").and_then(Value::as_str) == Some(address)
-        });
-        found.and_then(|line| moment(line.get("@timestamp")?))
-    };
+    let mut events = BTreeMap::new();
+    for line in printed {
+        let kind = line.get("type").and_then(Value::as_str);
+        let address = line.pointer("/hook/resource/addr").and_then(Value::as_str);
+        if let (Some(kind), Some(address), Some(at)) =
+            (kind, address, line.get("@timestamp").and_then(moment))
+        {
+            events.entry((kind, address)).or_insert(at);
+        }
+    }
     let mut phases: BTreeMap<&'static str, Vec<u128>> = BTreeMap::new();
     for resource in resources {
         let address = resource.get("address").and_then(Value::as_str).unwrap_or_default();
-        let (Some(start), Some(end)) = (event("apply_start", address), event("apply_complete", address))
-        else {
+        let (Some(start), Some(end)) = (
+            events.get(&("apply_start", address)).copied(),
+            events.get(&("apply_complete", address)).copied(),
+        ) else {
             continue;
         };
         let mut add = |name, from: OffsetDateTime, to: OffsetDateTime| {
