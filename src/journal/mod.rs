@@ -29,6 +29,15 @@ use file::Own;
 /// How often it is tried again, some 20 ms apart, while another process is taking something over.
 const CLAIM_TRIES: u32 = 200;
 
+/// An entry of another process's file.
+#[derive(Debug)]
+struct Other {
+    path: PathBuf,
+    entry: Entry,
+    /// The process is over.
+    dead: bool,
+}
+
 /// An entry of a process that is over.
 #[derive(Debug, Clone)]
 pub(crate) struct Earlier {
@@ -52,7 +61,7 @@ struct Inner {
     names: Mutex<HashMap<u64, String>>,
     own: Mutex<Option<Own>>,
     /// What the other files say, as first looked at.
-    others: OnceCell<Mutex<Vec<(PathBuf, Entry, bool)>>>,
+    others: OnceCell<Mutex<Vec<Other>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -108,30 +117,31 @@ impl Journal {
     async fn select(&self, wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<Earlier>> {
         let chain_id = self.0.chain_id.get().map_or("", String::as_str);
         let others = lock(self.others().await?);
-        let wanted = others
-            .iter()
-            .filter(|(_, entry, dead)| *dead && entry.intent.subject.chain_id == chain_id && wanted(entry));
-        let earlier = wanted.map(|(path, entry, _)| Earlier {
-            intent: entry.intent.clone(),
-            conclusion: entry.conclusion,
-            path: path.clone(),
+        let wanted = others.iter().filter(|other| {
+            other.dead && other.entry.intent.subject.chain_id == chain_id && wanted(&other.entry)
+        });
+        let earlier = wanted.map(|other| Earlier {
+            intent: other.entry.intent.clone(),
+            conclusion: other.entry.conclusion,
+            path: other.path.clone(),
         });
         Ok(earlier.collect())
     }
 
     /// The other processes' files, read once: what dies later belongs to a later process.
-    async fn others(&self) -> io::Result<&Mutex<Vec<(PathBuf, Entry, bool)>>> {
+    async fn others(&self) -> io::Result<&Mutex<Vec<Other>>> {
         self.0.others.get_or_try_init(async || self.scan().await.map(Mutex::new)).await
     }
 
-    async fn scan(&self) -> io::Result<Vec<(PathBuf, Entry, bool)>> {
+    async fn scan(&self) -> io::Result<Vec<Other>> {
         let Some(directory) = self.0.directory.clone() else { return Ok(Vec::new()) };
         let own = lock(&self.0.own).as_ref().map(|own| own.path().to_owned());
         blocking(move || {
             let found = file::list(&directory).map_err(|error| at(&directory, &error))?;
             let others = found.into_iter().filter(|found| Some(&found.path) != own.as_ref());
             let entries = others.flat_map(|found| {
-                fold(&found.text).into_iter().map(move |entry| (found.path.clone(), entry, found.dead))
+                let entries = fold(&found.text).into_iter();
+                entries.map(move |entry| Other { path: found.path.clone(), entry, dead: found.dead })
             });
             Ok(entries.collect())
         })
@@ -157,9 +167,8 @@ impl Journal {
         let paths: Vec<PathBuf> = match self.others().await {
             Ok(others) => {
                 let others = lock(others);
-                let ours =
-                    others.iter().filter(|(_, entry, _)| entry.intent.subject == subject && !entry.settled);
-                ours.map(|(path, ..)| path.clone()).collect()
+                let ours = others.iter().filter(|other| other.is_about(&subject) && !other.entry.settled);
+                ours.map(|other| other.path.clone()).collect()
             }
             // What can't be read can't be taken over either.
             Err(error) => return tracing::warn!(%error, "the journal can't be read"),
@@ -172,11 +181,15 @@ impl Journal {
 
     fn update(&self, which: impl Fn(&Entry) -> bool, change: impl Fn(&mut Entry)) {
         if let Some(others) = self.0.others.get() {
-            lock(others).iter_mut().map(|(_, entry, _)| entry).filter(|entry| which(entry)).for_each(change);
+            lock(others)
+                .iter_mut()
+                .map(|other| &mut other.entry)
+                .filter(|entry| which(entry))
+                .for_each(change);
         }
     }
 
-    /// Adds to another process's file. Where that fails it is found out again by the next who looks.
+    /// Adds to another process's file, which may be gone meanwhile: pruned, and so of no use. Where that fails it is found out again by the next who looks.
     async fn note(&self, path: PathBuf, record: Record) {
         if let Err(error) = blocking(move || file::append_to(&path, &record)).await {
             tracing::warn!(%error, "the journal can't be written to");
@@ -219,10 +232,10 @@ impl Journal {
         let right = self.right(&directory).await?;
         let subject = &earlier.intent.subject;
         let entries = self.scan().await?;
-        let of_it = || entries.iter().filter(|(_, entry, _)| entry.intent.subject == *subject);
-        let taken = of_it().any(|(_, entry, dead)| !dead && entry.is_unreturned());
+        let of_it = || entries.iter().filter(|other| other.is_about(subject));
+        let taken = of_it().any(|other| !other.dead && other.entry.is_unreturned());
         let still =
-            of_it().any(|(path, entry, dead)| *dead && *path == earlier.path && entry.is_unreturned());
+            of_it().any(|other| other.dead && other.path == earlier.path && other.entry.is_unreturned());
         if taken || !still || self.has_own(subject).await? {
             return Ok(false);
         }
@@ -230,12 +243,8 @@ impl Journal {
         records.extend(earlier.conclusion.map(|done| Record::concluded(&earlier.intent.pending, done)));
         self.write(records, true).await?;
         // From all files that have it: a taking over that was cut off leaves it in two.
-        let paths: Vec<PathBuf> = of_it()
-            .filter(|(_, entry, dead)| *dead && !entry.settled)
-            .map(|(path, ..)| path.clone())
-            .collect();
-        for path in paths {
-            self.note(path, Record::Moved(subject.clone())).await;
+        for other in of_it().filter(|other| other.dead && !other.entry.settled) {
+            self.note(other.path.clone(), Record::Moved(subject.clone())).await;
         }
         self.update(|entry| entry.intent.subject == *subject, |entry| entry.settled = true);
         drop(right);
@@ -300,6 +309,12 @@ impl Journal {
             own.append(&records, sync)
         })
         .await
+    }
+}
+
+impl Other {
+    fn is_about(&self, subject: &Subject) -> bool {
+        self.entry.intent.subject == *subject
     }
 }
 
