@@ -2,13 +2,15 @@
 //!
 //! Settings are resolved here without I/O; `provider.rs` builds clients from them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use akash_chain::{PRESETS, Preset, is_address};
 use akash_proto::{Coin, Dec};
 use secrecy::SecretString;
 use serde::Deserialize;
-use tfplugin::{Attribute, Diagnostics, Number, Path, Schema, Type, Value};
+use tfplugin::{Attribute, Diagnostics, Dynamic, Number, Path, Schema, Type, Value};
+
+use crate::{journal, lifecycle::duration};
 
 /// The block as written.
 #[derive(Debug, Default, Deserialize)]
@@ -27,6 +29,7 @@ pub(crate) struct ProviderConfig {
     fee_granter: Value<String>,
     deposit_sources: Value<Vec<Value<String>>>,
     receipts: Value<ReceiptsConfig>,
+    transaction_timeout: Value<String>,
     journal_directory: Value<String>,
 }
 
@@ -78,6 +81,10 @@ pub(crate) struct Settings {
     pub(crate) deposit_sources: Vec<String>,
     /// `AKASH_REASON`: the reason of resources that give none.
     pub(crate) reason: Option<String>,
+    /// How long a transaction may take to come into a block, if set.
+    pub(crate) transaction_timeout: Option<Duration>,
+    /// Where the journal is; `None` where it is turned off.
+    pub(crate) journal_directory: Option<PathBuf>,
 }
 
 /// The environment as a lookup, so that tests have their own.
@@ -111,25 +118,44 @@ pub(crate) fn schema() -> Schema {
     .attribute("max_fee", string().description("The most that one transaction's fee may be, for example `50000uakt`. Environment: `AKASH_MAX_FEE`."))
     .attribute("fee_granter", string().description("Account that pays the fees by a fee grant."))
     .attribute("deposit_sources", Attribute::list(Type::String).optional().description("Where deposits come from, in order: `balance`, `grant`. Default `[\"balance\"]`."))
+    .attribute("transaction_timeout", string().validate(transaction_timeout).description("How long a transaction may take to come into a block, in block time: after it, the transaction is dead for certain. Default `60s`; at most `10m`, the chain's limit. Environment: `AKASH_TRANSACTION_TIMEOUT`."))
     .attribute("receipts", Attribute::object([
         ("directory", string().description("Directory for receipts and their ledger.")),
         ("format", string().description("`json`: one file each, and the ledger; `jsonl`: the ledger only.")),
     ]).optional().description("Receipts as files. Not built yet: setting it is an error. Receipts are in each resource's `receipts`."))
-    .attribute("journal_directory", string().description("Directory of the journal. Not built yet: setting it is an error."))
+    .attribute("journal_directory", string().description("Directory of the journal: what is about to be sent is written there first, so that a deployment or lease whose creation is cut off is taken over by the next apply instead of being lost with its escrow. Default: `terraform-provider-akash/journal` in the user's state directory (`~/.local/state` on Linux). Keep it between runs, also in CI. `\"\"` turns the journal off, with a warning. Environment: `AKASH_JOURNAL_DIR`."))
+}
+
+/// A transaction's timeout, which the chain bounds.
+fn within_the_chains_limit(text: &str) -> Option<Duration> {
+    duration::parse(text).ok().filter(|timeout| *timeout <= Duration::from_secs(600))
+}
+
+fn transaction_timeout(value: &Dynamic) -> Result<(), String> {
+    match value {
+        Dynamic::String(text) if within_the_chains_limit(text).is_none() => {
+            Err(format!("`{text}` is not a duration from `1s` to `10m`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses what is in the schema but not built yet, and values out of their form.
 pub(crate) fn validate(config: &ProviderConfig, diagnostics: &mut Diagnostics) {
-    for (set, name) in
-        [(!config.receipts.is_null(), "receipts"), (!config.journal_directory.is_null(), "journal_directory")]
-    {
-        if set {
-            diagnostics.error_at(
-                &Path::root(name),
-                format!("`{name}` is not built yet"),
-                format!("This version of the provider has no {name} yet and will not pretend to. Remove the argument."),
-            );
-        }
+    if !config.receipts.is_null() {
+        diagnostics.error_at(
+            &Path::root("receipts"),
+            "`receipts` is not built yet",
+            "This version of the provider writes no receipts to files yet and will not pretend to. Remove the argument.",
+        );
+    }
+    if config.journal_directory.known().is_some_and(String::is_empty) {
+        diagnostics.warning_at(
+            &Path::root("journal_directory"),
+            "The journal is off",
+            "A deployment whose creation is cut off (a crash, a lost machine) is not found again: its escrow pays until \
+             somebody closes it by hand. Remove the argument, or name a directory that is kept between runs.",
+        );
     }
     if config.mnemonic.is_known() && config.mnemonic_file.is_known() {
         diagnostics.error_at(
@@ -159,6 +185,8 @@ impl ProviderConfig {
             (self.max_fee.is_unknown(), "max_fee"),
             (self.fee_granter.is_unknown(), "fee_granter"),
             (list(&self.deposit_sources), "deposit_sources"),
+            (self.transaction_timeout.is_unknown(), "transaction_timeout"),
+            (self.journal_directory.is_unknown(), "journal_directory"),
         ]
         .into_iter()
         .find_map(|(unknown, name)| unknown.then_some(name))
@@ -198,6 +226,12 @@ impl ProviderConfig {
                     env("AKASH_MNEMONIC_FILE").map(|file| Mnemonic::File(file, "AKASH_MNEMONIC_FILE"))
                 }),
         };
+        let timeout =
+            resolver.text(self.transaction_timeout, "transaction_timeout", "AKASH_TRANSACTION_TIMEOUT");
+        let transaction_timeout =
+            resolver.parsed(timeout, "a duration from `1s` to `10m`", within_the_chains_limit);
+        let journal_directory =
+            resolver.journal(self.journal_directory.into_known().or_else(|| env("AKASH_JOURNAL_DIR")));
         let failed = resolver.failed;
         let Place { network, endpoints, endpoints_from, chain_id } = place.filter(|_| !failed)?;
         Some(Settings {
@@ -214,6 +248,8 @@ impl ProviderConfig {
             fee_granter,
             deposit_sources,
             reason: env("AKASH_REASON"),
+            transaction_timeout,
+            journal_directory,
         })
     }
 }
@@ -291,6 +327,26 @@ impl Resolver<'_> {
             );
         }
         sources
+    }
+
+    /// The journal's directory: as given, else the user's own. An empty text turns it off.
+    fn journal(&mut self, given: Option<String>) -> Option<PathBuf> {
+        match given {
+            Some(text) if text.is_empty() => None,
+            Some(text) => Some(text.into()),
+            None => {
+                let directory = journal::default_directory();
+                if directory.is_none() {
+                    self.error(
+                        "journal_directory",
+                        "No place for the journal",
+                        "This user has no home directory, where the journal is by default. Set `journal_directory` (or \
+                         AKASH_JOURNAL_DIR) to a directory that is kept between runs.",
+                    );
+                }
+                directory
+            }
+        }
     }
 
     fn preset(&mut self, given: &Given) -> Option<&'static Preset> {
@@ -453,6 +509,29 @@ mod tests {
         let told: Vec<String> = diagnostics.iter().map(|one| one.summary.clone()).collect();
         for name in ["gas_price", "max_fee", "AKASH_ACCOUNT_INDEX"] {
             assert!(told.iter().any(|summary| summary.contains(name)), "{name}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn the_journal_has_a_place_unless_it_is_turned_off() {
+        let directory = |text: &str, variables: &[(&str, &str)]| {
+            let config = ProviderConfig { journal_directory: text.into(), ..network("devnet") };
+            resolve(config, variables).0.unwrap().journal_directory
+        };
+        assert_eq!(directory("", &[("AKASH_JOURNAL_DIR", "/j")]), None);
+        assert_eq!(directory("/a", &[("AKASH_JOURNAL_DIR", "/j")]), Some("/a".into()));
+        let settings = resolve(network("devnet"), &[("AKASH_JOURNAL_DIR", "/j")]).0.unwrap();
+        assert_eq!(settings.journal_directory, Some("/j".into()));
+    }
+
+    #[test]
+    fn transactions_time_out_within_the_chains_limit() {
+        for (text, expected) in
+            [("90s", Some(90)), ("10m", Some(600)), ("11m", None), ("0s", None), ("1", None)]
+        {
+            let config = ProviderConfig { transaction_timeout: text.into(), ..network("devnet") };
+            let timeout = resolve(config, &[]).0.and_then(|settings| settings.transaction_timeout);
+            assert_eq!(timeout, expected.map(Duration::from_secs), "{text}");
         }
     }
 

@@ -6,6 +6,8 @@ mod command;
 mod config;
 mod data_sources;
 mod functions;
+mod journal;
+mod kill;
 mod lifecycle;
 mod provider;
 mod receipts;

@@ -14,7 +14,9 @@ use tfplugin::{
 use crate::config::{self, Mnemonic, ProviderConfig, Settings};
 use crate::data_sources::bids::BidsDataSource;
 use crate::functions;
-use crate::resources::{deployment::DeploymentResource, lease::LeaseResource};
+use crate::journal::Journal;
+use crate::lifecycle::earlier;
+use crate::resources::{act::ActResource, deployment::DeploymentResource, lease::LeaseResource};
 
 /// What every resource and data source works with, once the provider is configured.
 pub(crate) struct Clients {
@@ -32,6 +34,10 @@ pub(crate) struct Clients {
     pub(crate) deposit_sources: Vec<String>,
     /// The reason of resources that give none.
     pub(crate) reason: Option<String>,
+    /// What was about to be sent, by this process and by earlier ones.
+    pub(crate) journal: Journal,
+    /// Held while ACT is minted or burnt: who looks at the balance must see what the one before has done.
+    pub(crate) minting: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Clients {
@@ -152,12 +158,14 @@ impl Provider for AkashProvider {
         }
         let Some(settings) = config.resolve(&config::process_environment, diagnostics) else { return };
         if let Some(clients) = connect(cx, settings, &client, diagnostics).await {
+            earlier::warn(&clients, diagnostics).await;
             self.shared.set(State::Ready(Arc::new(clients)));
         }
     }
 
     fn resources(&self) -> Vec<Box<dyn DynResource>> {
         vec![
+            resource(ActResource::new(self.shared.clone())),
             resource(DeploymentResource::new(self.shared.clone())),
             resource(LeaseResource::new(self.shared.clone())),
         ]
@@ -221,6 +229,8 @@ async fn connect(
     }
     let user_agent = user_agent(&client.terraform_version);
     let owner = wallet.as_ref().map(|wallet| wallet.address().to_owned()).or(settings.wallet_address);
+    let journal = Journal::new(settings.journal_directory);
+    let defaults = ChainConfig::default();
     let chain = Chain::new(ChainConfig {
         endpoints,
         chain_id: settings.chain_id.clone(),
@@ -229,8 +239,9 @@ async fn connect(
         gas_adjustment: settings.gas_adjustment,
         max_fee: settings.max_fee,
         fee_granter: settings.fee_granter,
+        tx_timeout: settings.transaction_timeout.unwrap_or(defaults.tx_timeout),
         user_agent: user_agent.clone(),
-        ..ChainConfig::default()
+        journal: Some(Arc::new(journal.clone())),
     });
     let chain = match chain {
         Ok(chain) => chain,
@@ -256,6 +267,7 @@ async fn connect(
             return None;
         }
     };
+    journal.set_chain(&chain_id);
     let signer = wallet.map(|wallet| Arc::new(WalletSigner(wallet)) as Arc<dyn TokenSigner>);
     let gateway = GatewayClient::new(Arc::new(CertificatesOnChain(chain.clone())), signer, user_agent);
     Some(Clients {
@@ -266,6 +278,8 @@ async fn connect(
         owner,
         deposit_sources: settings.deposit_sources,
         reason: settings.reason,
+        journal,
+        minting: tokio::sync::Mutex::default(),
     })
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod cost;
 pub(crate) mod dseq;
 pub(crate) mod duration;
+pub(crate) mod earlier;
 pub(crate) mod ids;
 pub(crate) mod limit;
 pub(crate) mod manifest;

@@ -40,7 +40,10 @@ pub(crate) fn pending(error: &SubmitError) -> Option<(&Pending, OpenReason)> {
 pub(crate) fn tell(what: &str, error: &SubmitError, limit: &Limit, diagnostics: &mut Diagnostics) {
     let summary = match error {
         SubmitError::NoWallet => "No wallet".to_owned(),
-        SubmitError::Funds { denom, .. } => format!("Not enough {denom}"),
+        SubmitError::Funds(shortfalls) => {
+            let denoms: Vec<&str> = shortfalls.iter().map(|shortfall| shortfall.denom.as_str()).collect();
+            format!("Not enough {}", denoms.join(" and "))
+        }
         SubmitError::Open { .. } => format!("{what}: outcome not known yet"),
         SubmitError::Cancelled if limit.stopped() => format!("{what}: stopped"),
         SubmitError::Cancelled => format!("{what}: out of time"),

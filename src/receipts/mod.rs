@@ -16,7 +16,7 @@ const KEPT: usize = 5;
 pub(crate) struct Target {
     /// The account that owns the deployment.
     pub(crate) owner: String,
-    /// The deployment's sequence number.
+    /// The deployment's sequence number; 0, which none has, for what concerns no deployment.
     pub(crate) dseq: u64,
     /// The group, for what concerns one group.
     pub(crate) gseq: Option<u32>,
@@ -89,8 +89,9 @@ impl Receipt {
     /// `previous` is null: there is no ledger of this machine yet.
     pub(crate) fn seal(self, answer: Answer) -> String {
         let Target { owner, dseq, gseq, oseq, provider } = self.target;
-        let mut target = object(json!({ "owner": owner, "dseq": dseq.to_string() }));
+        let mut target = object(json!({ "owner": owner }));
         let optional = [
+            ("dseq", Some(dseq).filter(|dseq| *dseq > 0).map(|dseq| dseq.to_string().into())),
             ("gseq", gseq.map(Value::from)),
             ("oseq", oseq.map(Value::from)),
             ("provider", provider.map(Value::from)),

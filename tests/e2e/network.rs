@@ -11,9 +11,14 @@ use std::{
 
 use akash_chain::{Chain, ChainConfig, Msg, Wallet};
 pub(crate) use akash_devnet::Fault;
-use akash_devnet::{Devnet, DevnetConfig, Ports};
+use akash_devnet::{Devnet, DevnetConfig, Operator, Ports};
+use akash_proto::Dec;
 use akash_proto::akash::{
-    deployment::{v1::DeploymentId, v1beta4::MsgCloseDeployment},
+    bme::v1::{LedgerRecordFilters, MsgMintAct, QueryLedgerRecordEntry},
+    deployment::{
+        v1::DeploymentId,
+        v1beta4::{MsgCloseDeployment, QueryDeploymentResponse},
+    },
     market::{
         v1::{LeaseClosedReason, LeaseId, lease},
         v1beta5::MsgCloseLease,
@@ -32,6 +37,12 @@ pub(crate) fn is_given() -> bool {
 /// A devnet as cases use it: free ports, and blocks fast enough that waiting for them is not what takes the time.
 pub(crate) fn local_config() -> DevnetConfig {
     DevnetConfig { ports: Ports::Free, block_time: Duration::from_millis(500), ..DevnetConfig::default() }
+}
+
+/// A devnet whose wallet holds this much uakt and uact.
+pub(crate) fn funded(uakt: u128, uact: u128) -> DevnetConfig {
+    let tenant_funds = [("uakt".to_owned(), uakt), ("uact".to_owned(), uact)].into();
+    DevnetConfig { tenant_funds, ..local_config() }
 }
 
 /// A devnet with another chain id.
@@ -118,6 +129,72 @@ impl Network {
         Ok(self.chain.balances(self.owner()).await?.get("uakt").copied().unwrap_or_default())
     }
 
+    /// All of the wallet's uact, wherever they are: in the wallet, in escrow accounts, or paid to providers.
+    pub(crate) async fn uact(&self) -> Result<Dec> {
+        let wallet = self.chain.balances(self.owner()).await?.get("uact").copied().unwrap_or_default();
+        let mut sum: Dec = wallet.to_string().parse()?;
+        for found in self.chain.deployments(self.owner(), None).await? {
+            sum = sum + in_escrow(&found)?;
+        }
+        Ok(sum)
+    }
+
+    async fn deployment(&self, dseq: &str) -> Result<QueryDeploymentResponse> {
+        let found = self.chain.deployment(self.owner(), dseq.parse()?).await?;
+        found.with_context(|| format!("no deployment {dseq}"))
+    }
+
+    /// What was put into a deployment's escrow, spent or not, in uact.
+    pub(crate) async fn deposited(&self, dseq: &str) -> Result<u128> {
+        Ok(in_escrow(&self.deployment(dseq).await?)?.to_string().parse()?)
+    }
+
+    /// A deployment's hash, in hex.
+    pub(crate) async fn hash(&self, dseq: &str) -> Result<String> {
+        let hash = self.deployment(dseq).await?.deployment.context("no deployment")?.hash;
+        Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The orders of all leases that a deployment ever had.
+    pub(crate) async fn lease_oseqs(&self, dseq: &str) -> Result<Vec<u32>> {
+        let leases = self.chain.leases(self.owner(), dseq.parse()?, None).await?;
+        Ok(leases.into_iter().filter_map(|row| Some(row.lease?.id?.oseq)).collect())
+    }
+
+    /// What any account holds.
+    pub(crate) async fn balance_of(&self, address: &str, denom: &str) -> Result<u128> {
+        Ok(self.chain.balances(address).await?.get(denom).copied().unwrap_or_default())
+    }
+
+    /// The wallet's uact.
+    pub(crate) async fn act_balance(&self) -> Result<u128> {
+        Ok(self.chain.balances(self.owner()).await?.get("uact").copied().unwrap_or_default())
+    }
+
+    /// The lines of the chain's ledger for the wallet: one for each mint and burn that was sent.
+    pub(crate) async fn ledger(&self) -> Result<Vec<QueryLedgerRecordEntry>> {
+        let filters = LedgerRecordFilters { source: self.owner().to_owned(), ..Default::default() };
+        Ok(self.chain.bme_ledger(filters).await?)
+    }
+
+    /// Waits until so many mints and burns have been sent.
+    pub(crate) async fn until_queued(&self, count: usize) -> Result<()> {
+        for _ in 0..300 {
+            if self.ledger().await?.len() >= count {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("nothing was queued in 30 s")
+    }
+
+    /// Asks for ACT from this much uakt, as a user may by other means.
+    pub(crate) async fn mint(&self, uakt: u128) -> Result<()> {
+        let (owner, to) = (self.owner().to_owned(), self.owner().to_owned());
+        let coins_to_burn = Some(akash_proto::Coin::new(uakt, "uakt").into());
+        self.send(MsgMintAct { owner, to, coins_to_burn }.into()).await
+    }
+
     /// Closes a deployment, as a user may by other means.
     pub(crate) async fn close_deployment(&self, dseq: &str) -> Result<()> {
         let id = DeploymentId { owner: self.owner().to_owned(), dseq: dseq.parse()? };
@@ -164,6 +241,18 @@ impl Network {
         }
         Ok(left.len())
     }
+}
+
+/// What a deployment's escrow account holds and has paid, in uact.
+fn in_escrow(found: &QueryDeploymentResponse) -> Result<Dec> {
+    let account = found.escrow_account.as_ref().and_then(|account| account.state.as_ref());
+    let account = account.context("no escrow account")?;
+    let held = account.funds.iter().map(|coin| (&coin.denom, &coin.amount));
+    let paid = account.transferred.iter().map(|coin| (&coin.denom, &coin.amount));
+    held.chain(paid)
+        .filter(|(denom, _)| *denom == "uact")
+        .map(|(_, amount)| Ok(Dec::from_wire(amount)?))
+        .sum()
 }
 
 /// A devnet in this process.
@@ -224,6 +313,21 @@ impl Local {
         state.bids.values().map(|bid| bid.created_at).collect::<BTreeSet<_>>().len()
     }
 
+    /// Something that only who runs the network can do.
+    pub(crate) fn operate(&self, act: &Operator) {
+        self.0.operate(act);
+    }
+
+    /// The oracle's price of AKT in USD; none makes the oracle stale.
+    pub(crate) fn price(&self, price: Option<&str>) {
+        self.0.operate(&Operator::Price { price: price.map(str::to_owned) });
+    }
+
+    /// When what is queued for minting is next carried out.
+    pub(crate) fn epoch(&self, in_blocks: u64) {
+        self.0.operate(&Operator::MintEpoch { in_blocks });
+    }
+
     /// Puts a fault in force until it is cleared.
     pub(crate) fn set(&self, fault: Fault) {
         self.0.faults().set(fault);
@@ -246,9 +350,9 @@ impl Local {
     /// Waits until a broadcast arrives: it uses up a delay of nothing.
     pub(crate) async fn until_broadcast(&self) -> Result<()> {
         let faults = self.0.faults();
-        faults.times(Fault::DelayAnswer { path: "BroadcastTx".to_owned(), millis: 1 }, 1);
+        let delay = faults.times(Fault::DelayAnswer { path: "BroadcastTx".to_owned(), millis: 1 }, 1);
         for _ in 0..300 {
-            if faults.active().is_empty() {
+            if faults.active().iter().all(|(id, _)| *id != delay) {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

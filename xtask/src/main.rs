@@ -1,4 +1,4 @@
-//! Development commands: `cargo xtask demo | test | e2e | devnet | sdl | docs | bench`. One file a command.
+//! Development commands: `cargo xtask demo | test | e2e | kill-matrix | devnet | sdl | docs | bench`. One file a command.
 //! Progress goes to stderr, results to stdout.
 #![allow(clippy::print_stdout, reason = "a command prints its result")]
 
@@ -8,6 +8,7 @@ mod demo;
 mod devnet;
 mod docs;
 mod e2e;
+mod kill_matrix;
 mod local;
 mod sdl;
 mod test;
@@ -31,6 +32,8 @@ enum Command {
     Test(test::Args),
     /// Runs the end-to-end suite alone, on AKASH_E2E_ENDPOINTS or on a local network
     E2e(e2e::Args),
+    /// Kills the plugin at each named point and applies again: nothing may be left over or made twice
+    KillMatrix,
     /// Starts the local network and prints one JSON line: endpoints, chain id, funded mnemonic
     Devnet(devnet::Args),
     /// Prints the network's verdict on SDL files, one JSON line a file
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::E2e(args) => e2e::run(&args),
+        Command::KillMatrix => kill_matrix::run(),
         Command::Devnet(args) => devnet::run(&args),
         Command::Sdl(args) => sdl::run(&args),
         Command::Docs(args) => docs::run(&args),

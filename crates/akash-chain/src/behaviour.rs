@@ -17,8 +17,8 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Chain, ChainConfig, Fate, Kind, Msg, OpenReason, Outcome, Pending, QueryError, Stage, SubmitError,
-    Wallet,
+    Chain, ChainConfig, Conclusion, Fate, Journal, Kind, Msg, OpenReason, Outcome, Pending, QueryError,
+    Stage, SubmitError, Wallet,
     chain::Patience,
     mock::{Broadcast, Mock},
 };
@@ -279,12 +279,19 @@ async fn funds_are_checked_before_anything_is_sent() {
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2, "as many as can be paid");
     let error = outcomes.into_iter().find_map(Result::err).unwrap();
     let text = error.to_string();
-    assert!(matches!(error, SubmitError::Funds { have: 1_200_000, need: 1_500_000, .. }));
+    let SubmitError::Funds(shortfalls) = error else { panic!("{error:?}") };
+    let numbers: Vec<_> = shortfalls.iter().map(|one| (one.denom.as_str(), one.have, one.need)).collect();
+    assert_eq!(numbers, [("uact", 1_200_000, 1_500_000)]);
     assert!(text.contains("1200000uact") && text.contains("1500000uact") && text.contains("mint"), "{text}");
 
     mock.world().balances.insert("uakt", 10);
     let error = submit(&chain, create(9)).await.unwrap_err();
-    assert!(matches!(&error, SubmitError::Funds { denom, .. } if denom == "uakt"), "{error}");
+    assert!(matches!(&error, SubmitError::Funds(short) if short[0].denom == "uakt"), "{error}");
+    // Each shortfall is named, though the first alone is enough to refuse.
+    mock.world().balances.insert("uact", 7);
+    let text = submit(&chain, create(9)).await.unwrap_err().to_string();
+    assert!(text.contains("499993uact more") && text.contains("2490uakt more"), "{text}");
+    mock.world().balances.insert("uact", 700_000);
     let poor = chain_of(ChainConfig { max_fee: Some(Coin::new(5, "uakt")), ..config(&[mock.grpc()]) });
     let error = submit(&poor, create(9)).await.unwrap_err();
     assert!(matches!(&error, SubmitError::MaxFee { .. }), "{error}");
@@ -421,4 +428,72 @@ async fn one_listing_for_all_readers() {
     let second = chain.listing(&address).await.unwrap();
     assert_eq!(second.deployments[&1].deployment.as_ref().unwrap().hash, [9; 32]);
     assert!(second.height > first.height);
+}
+
+/// A journal that remembers, with how many broadcasts the node had seen at each call.
+#[derive(Debug, Default)]
+struct Remembering {
+    calls: Mutex<Vec<(&'static str, usize)>>,
+    full: bool,
+}
+
+#[async_trait::async_trait]
+impl Journal for Remembering {
+    async fn intend(&self, intents: &[Pending]) -> Result<(), String> {
+        self.calls.lock().unwrap().push(("intend", intents.len()));
+        if self.full { Err("journal /j: no space left on device".into()) } else { Ok(()) }
+    }
+
+    fn handed_over(&self, intents: &[Pending]) {
+        self.calls.lock().unwrap().push(("handed over", intents.len()));
+    }
+
+    async fn conclude(&self, conclusions: &[(Pending, Conclusion)]) {
+        let mut calls = self.calls.lock().unwrap();
+        for (_, conclusion) in conclusions {
+            let what = if *conclusion == Conclusion::DidNotHappen { "did not happen" } else { "included" };
+            calls.push((what, 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn intents_are_written_down_before_and_conclusions_after() {
+    let mock = Mock::start().await;
+    let journal = Arc::new(Remembering::default());
+    let chain = chain_of(ChainConfig { journal: Some(journal.clone()), ..config(&[mock.grpc()]) });
+    let (first, second) = tokio::join!(submit(&chain, create(1)), submit(&chain, create(2)));
+    first.unwrap();
+    second.unwrap();
+    let expected = [("intend", 2), ("handed over", 2), ("included", 1), ("included", 1)];
+    assert_eq!(*journal.calls.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_sent() {
+    let mock = Mock::start().await;
+    let journal = Arc::new(Remembering { full: true, ..Remembering::default() });
+    let chain = chain_of(ChainConfig { journal: Some(journal), ..config(&[mock.grpc()]) });
+    let error = submit(&chain, create(1)).await.unwrap_err();
+    assert!(matches!(&error, SubmitError::Journal(text) if text.contains("no space")), "{error}");
+    assert!(error.to_string().contains("Nothing was sent"), "{error}");
+    assert!(mock.world().broadcasts.is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_transaction_is_concluded() {
+    let mock = Mock::start().await;
+    let journal = Arc::new(Remembering::default());
+    let chain = chain_of(ChainConfig { journal: Some(journal.clone()), ..config(&[mock.grpc()]) });
+    mock.world().script.push_back(Broadcast::FailDelivery(
+        "deployment",
+        3,
+        "failed to execute message; message index: 0: exists",
+    ));
+    submit(&chain, create(1)).await.unwrap_err();
+    mock.world().script.push_back(Broadcast::Refuse("sdk", 5, "insufficient funds"));
+    submit(&chain, create(2)).await.unwrap_err();
+    let expected =
+        [("intend", 1), ("handed over", 1), ("did not happen", 1), ("intend", 1), ("did not happen", 1)];
+    assert_eq!(*journal.calls.lock().unwrap(), expected);
 }

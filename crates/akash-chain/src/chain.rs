@@ -17,7 +17,8 @@ use akash_proto::{Coin, Dec, NumberError};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Endpoint, FaultKind, QueryError, Wallet, address, endpoint::node, listing::Listings, submit::Pipeline,
+    Endpoint, FaultKind, Journal, QueryError, Wallet, address, endpoint::node, listing::Listings,
+    submit::Pipeline,
 };
 
 /// The default timeout of a transaction.
@@ -91,6 +92,8 @@ pub struct ChainConfig {
     pub fee_granter: Option<String>,
     /// After this long in block time a transaction is dead. At most 10 minutes (the chain's rule).
     pub tx_timeout: Duration,
+    /// Where intents are written down before they are sent.
+    pub journal: Option<Arc<dyn Journal>>,
     /// Sent with every request.
     pub user_agent: String,
 }
@@ -106,6 +109,7 @@ impl Default for ChainConfig {
             max_fee: None,
             fee_granter: None,
             tx_timeout: TX_TIMEOUT,
+            journal: None,
             user_agent: concat!("terraform-provider-akash/", env!("CARGO_PKG_VERSION")).into(),
         }
     }

@@ -169,6 +169,12 @@ impl ChainError {
             ("cert", 3) => Kind::CertificateExists,
             ("bme", 6) => Kind::CircuitBreaker,
             ("bme", 5) | ("oracle.v2", 4) => Kind::OracleUnhealthy,
+            // Simulation and `abci_query` give the text alone, and the oracle's errors are not in the table.
+            ("undefined", 1) | ("grpc", 2)
+                if self.text.starts_with("price stalled") || self.text.ends_with("price stalled") =>
+            {
+                Kind::OracleUnhealthy
+            }
             ("undefined", 1) if self.text.ends_with("deposit invalid: insufficient balance") => {
                 Kind::InsufficientDepositBalance
             }

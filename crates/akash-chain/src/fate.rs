@@ -9,13 +9,14 @@ use std::sync::{Arc, atomic::Ordering};
 use akash_proto::{
     Coin,
     akash::{
+        bme::v1 as bme,
         cert,
         deployment::v1::{DeploymentId, GroupId, deployment},
         deployment::v1beta4::group,
         escrow,
         market::v1::{LeaseId, lease},
     },
-    cosmos::{base::abci::v1beta1::TxResponse, tx::v1beta1::GetTxRequest},
+    cosmos::{base, base::abci::v1beta1::TxResponse, tx::v1beta1::GetTxRequest},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::Code;
@@ -128,6 +129,13 @@ impl Chain {
             Verdict::Dead => self.dead(pending).await,
             Verdict::Waiting | Verdict::NobodyKnows => Ok(Fate::Open),
         }
+    }
+
+    /// What the chain shows of a message's effect, where no node can show its transaction. Only to be asked once block
+    /// time is past the timeout; before that, it may still happen. [`Fate::DidNotHappen`] means that the effect is not
+    /// there, which somebody else may have undone meanwhile.
+    pub async fn fate_by_effect(&self, pending: &Pending) -> Result<Fate, QueryError> {
+        self.dead(pending).await
     }
 
     /// What a transaction in a block means for one of its messages.
@@ -276,9 +284,39 @@ impl Chain {
                 let certificates = self.certificates_by(&id.owner, "revoked").await?;
                 there(certificates.iter().any(|row: &cert::v1::CertificateResponse| row.serial == id.serial))
             }
-            // The ledger has one record for each, but two equal requests cannot be told apart.
-            Msg::MintAct(_) | Msg::BurnAct(_) => Effect::CannotTell,
+            // Each is a line of the ledger, which stays there whatever comes of it.
+            Msg::MintAct(message) => {
+                self.requested(&message.owner, message.coins_to_burn.as_ref(), "uact", since).await?
+            }
+            Msg::BurnAct(message) => {
+                self.requested(&message.owner, message.coins_to_burn.as_ref(), "uakt", since).await?
+            }
         })
+    }
+
+    /// Whether the ledger of mints and burns has a request of this account for this very amount, since a height.
+    async fn requested(
+        &self,
+        owner: &str,
+        coins: Option<&base::v1beta1::Coin>,
+        to_denom: &str,
+        since: impl Fn(i64) -> Option<u64>,
+    ) -> Result<Effect, QueryError> {
+        let Some(coin) = coins.and_then(|coins| Coin::try_from(coins).ok()) else {
+            return Ok(Effect::NotThere);
+        };
+        let filters = bme::LedgerRecordFilters {
+            source: owner.into(),
+            denom: coin.denom.clone(),
+            to_denom: to_denom.into(),
+            ..Default::default()
+        };
+        let records = self.bme_ledger(filters).await?;
+        let height = records
+            .iter()
+            .filter(|record| requested_coin(record).as_ref() == Some(&coin))
+            .find_map(|record| record.id.as_ref().and_then(|id| since(id.height)));
+        Ok(height.map_or(Effect::NotThere, |height| Effect::There(Some(height))))
     }
 
     async fn deployment_by(
@@ -294,6 +332,27 @@ impl Chain {
         let found = self.group(&id.owner, id.dseq, id.gseq).await?;
         Ok(found.is_some_and(|found| states.iter().any(|state| found.state == i32::from(*state))))
     }
+}
+
+/// What a line of the ledger of mints and burns was to burn: pending and cancelled ones say so. An executed burn says
+/// what was burnt; an executed mint burns nothing, the AKT stays in the vault as credit.
+pub fn requested_coin(entry: &bme::QueryLedgerRecordEntry) -> Option<Coin> {
+    use bme::query_ledger_record_entry::Record;
+    let coins = match entry.record.as_ref()? {
+        Record::PendingRecord(record) => record.coins_to_burn.as_ref(),
+        Record::CanceledRecord(record) => record.coins_to_burn.as_ref(),
+        Record::ExecutedRecord(record) => {
+            let denom = &entry.id.as_ref()?.denom;
+            let parts = [&record.burned, &record.remint_credit_accrued];
+            let parts = parts.into_iter().flatten().filter_map(|part| part.coin.as_ref());
+            let amounts = parts
+                .filter(|coin| coin.denom == *denom)
+                .filter_map(|coin| Coin::try_from(coin).ok())
+                .map(|coin| coin.amount);
+            return Some(Coin::new(amounts.reduce(u128::saturating_add)?, denom.clone()));
+        }
+    };
+    Coin::try_from(coins?).ok()
 }
 
 /// The fee that was written down with the transaction.

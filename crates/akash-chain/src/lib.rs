@@ -10,6 +10,7 @@ mod error_table;
 mod errors;
 mod fate;
 mod gas;
+mod journal;
 mod listing;
 #[cfg(test)]
 mod mock;
@@ -33,10 +34,12 @@ pub use endpoint::{
     fault::{Fault, FaultKind},
 };
 pub use errors::{ChainError, Kind, message_index};
+pub use fate::requested_coin;
+pub use journal::{Conclusion, Journal};
 pub use listing::Listing;
 pub use msg::Msg;
 pub use network::{PRESETS, Preset, preset};
-pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Stage, SubmitError};
+pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Shortfall, Stage, SubmitError};
 pub use read::{Block, QueryError};
 pub use wallet::{Wallet, WalletError};
 pub use watch::{Market, MarketWatch};

@@ -125,6 +125,34 @@ pub enum OpenReason {
     EndpointsLost,
 }
 
+/// What an account holds too little of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall {
+    /// Who would pay.
+    pub address: String,
+    /// What is missing.
+    pub denom: String,
+    /// The balance, smallest units.
+    pub have: u128,
+    /// What all messages of the transaction take together, smallest units.
+    pub need: u128,
+    /// What it is for.
+    pub what_for: String,
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, denom, have, need, what_for } = self;
+        let missing = need.saturating_sub(*have);
+        let advice = how_to_get(denom);
+        write!(
+            f,
+            "Not enough {denom} for {what_for}: {address} holds {have}{denom} and {need}{denom} are needed, {missing}{denom} more. \
+             {advice}."
+        )
+    }
+}
+
 /// Why a message has no outcome.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SubmitError {
@@ -136,20 +164,9 @@ pub enum SubmitError {
     /// The chain refused this message; the error is definite.
     #[error("{0}")]
     Refused(Refusal),
-    /// The wallet holds too little; nothing was sent.
-    #[error("not enough {denom} for {what_for}: the wallet {address} holds {have}{denom} and needs {need}{denom}. {}", how_to_get(.denom))]
-    Funds {
-        /// Who would pay.
-        address: Box<str>,
-        /// What is missing.
-        denom: String,
-        /// The balance, smallest units.
-        have: u128,
-        /// What all messages of the transaction take together, smallest units.
-        need: u128,
-        /// What it is for.
-        what_for: String,
-    },
+    /// The wallet, or the account that pays the fee, holds too little of each of these; nothing was sent.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))]
+    Funds(Vec<Shortfall>),
     /// The fee would be above the configured `max_fee`; nothing was sent.
     #[error(
         "the fee would be {fee} and `max_fee` is {max_fee}; nothing was sent. Raise `max_fee`, or lower `gas_price` if it is above what the node asks"
@@ -181,6 +198,11 @@ pub enum SubmitError {
         /// Why it is not known.
         why: OpenReason,
     },
+    /// The journal could not be written; nothing was sent.
+    #[error(
+        "{0}. Nothing was sent: what is not written down could be lost with its escrow if this run were cut off"
+    )]
+    Journal(String),
     /// No endpoint could be used; nothing was sent.
     #[error("{0}; nothing was sent")]
     Endpoints(#[from] QueryError),
@@ -193,7 +215,7 @@ pub enum SubmitError {
 fn how_to_get(denom: &str) -> &'static str {
     match denom {
         "uact" => {
-            "ACT cannot be sent from wallet to wallet: mint it from AKT (at least 10 ACT at a time, in Akash Console or with the official command line), and close deployments that are not needed: their deposits come back"
+            "ACT cannot be sent from wallet to wallet: mint it from AKT (at least 10 ACT at a time; the resource `akash_act` does), and close deployments that are not needed: their deposits come back"
         }
         "uakt" => "Send AKT to this address (1 AKT = 1000000uakt)",
         _ => "Send it to this address",

@@ -2,13 +2,13 @@
 //!
 //! This file must not know endpoints, transactions, nor what an answer is used for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use akash_proto::{
     akash::{
-        audit, cert, deployment::v1::DeploymentId, deployment::v1::GroupId,
+        audit, bme::v1 as bme, cert, deployment::v1::DeploymentId, deployment::v1::GroupId,
         deployment::v1beta4 as deployment, discovery, escrow, market::v1 as market_v1,
-        market::v1beta5 as market, provider::v1beta4 as provider,
+        market::v1beta5 as market, oracle::v2 as oracle, provider::v1beta4 as provider,
     },
     cosmos::{
         auth::v1beta1 as auth, bank::v1beta1 as bank, base::abci::v1beta1::TxResponse,
@@ -364,6 +364,67 @@ impl Chain {
         answer.params.ok_or(QueryError::Malformed { what, endpoint: String::new(), missing: "parameters" })
     }
 
+    /// The parameters of the conversion between AKT and ACT: the floor of a mint, its spread, the epochs.
+    pub async fn bme_params(&self) -> Result<bme::Params, QueryError> {
+        let what = "the parameters of minting";
+        let answer = self
+            .inner()
+            .read(what, None, async |caller| bme_client(caller).params(bme::QueryParamsRequest {}).await)
+            .await?;
+        answer.params.ok_or(QueryError::Malformed { what, endpoint: String::new(), missing: "parameters" })
+    }
+
+    /// Whether the chain mints and burns ACT now. While the price of AKT is stale the chain answers with an error of
+    /// [`Kind::OracleUnhealthy`](crate::Kind::OracleUnhealthy) instead.
+    pub async fn bme_status(&self) -> Result<bme::QueryStatusResponse, QueryError> {
+        self.inner()
+            .read("the status of minting", None, async |caller| {
+                bme_client(caller).status(bme::QueryStatusRequest {}).await
+            })
+            .await
+    }
+
+    /// The requests to mint and burn that fit a filter, in any state: all pages. One that was sent stays there, with
+    /// what came of it.
+    pub async fn bme_ledger(
+        &self,
+        filters: bme::LedgerRecordFilters,
+    ) -> Result<Vec<bme::QueryLedgerRecordEntry>, QueryError> {
+        self.inner()
+            .pages(
+                "the ledger of mints and burns",
+                None,
+                async |caller, pagination| {
+                    let request =
+                        bme::QueryLedgerRecordsRequest { filters: Some(filters.clone()), pagination };
+                    bme_client(caller).ledger_records(request).await
+                },
+                |page| (page.records, page.pagination),
+            )
+            .await
+    }
+
+    /// The price of a denomination (`akt`) in USD by which the chain converts, and whether it may be used. Where there
+    /// is none an error of [`Kind::OracleUnhealthy`](crate::Kind::OracleUnhealthy).
+    pub async fn oracle_price(
+        &self,
+        denom: &str,
+    ) -> Result<oracle::QueryAggregatedPriceResponse, QueryError> {
+        self.inner()
+            .read("the price of AKT", None, async |caller| {
+                oracle::query_client::QueryClient::new(caller)
+                    .aggregated_price(oracle::QueryAggregatedPriceRequest { denom: denom.into() })
+                    .await
+            })
+            .await
+    }
+
+    /// The highest height that any answer so far was given at: with [`Chain::remember_height`], whatever is asked next
+    /// is not older than what was seen.
+    pub fn seen_height(&self) -> u64 {
+        self.inner().seen.load(Ordering::Relaxed)
+    }
+
     /// The escrow payments below a prefix `deployment/OWNER[/DSEQ[/GSEQ/OSEQ/PROVIDER]]`, in one state (`open`,
     /// `closed`, `overdrawn`) or in all. The chain matches by plain prefix: compare the ids that come back.
     pub async fn escrow_payments(
@@ -479,6 +540,10 @@ fn market_client(caller: Caller) -> market::query_client::QueryClient<Caller> {
 
 fn provider_client(caller: Caller) -> provider::query_client::QueryClient<Caller> {
     provider::query_client::QueryClient::new(caller).max_decoding_message_size(MAX_MESSAGE)
+}
+
+fn bme_client(caller: Caller) -> bme::query_client::QueryClient<Caller> {
+    bme::query_client::QueryClient::new(caller).max_decoding_message_size(MAX_MESSAGE)
 }
 
 pub(crate) fn tx_client(caller: Caller) -> tx::service_client::ServiceClient<Caller> {

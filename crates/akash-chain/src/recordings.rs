@@ -254,6 +254,35 @@ fn equal_texts_are_told_apart_by_the_message() {
     }
 }
 
+/// The ledger of a real chain, as its REST address shows it.
+#[test]
+fn what_was_minted_and_burnt_is_read_from_the_ledger() {
+    let Some(recordings) = reference("recordings-act.json") else { return };
+    let steps = recordings.as_array().unwrap();
+    let ledger = |name: &str| {
+        let step = steps.iter().find(|step| text(step, "name") == name).unwrap();
+        let message =
+            transcode::answer("/akash.bme.v1.Query/LedgerRecords", step["ledger"][1].clone()).unwrap();
+        bme::v1::QueryLedgerRecordsResponse::decode(message.as_slice()).unwrap().records
+    };
+    for (name, asked) in [
+        ("before any price", &[][..]),
+        ("pending", &["53 20000000uakt"]),
+        ("after the epoch", &["53 20000000uakt"]),
+        ("after the epoch of the mint under the floor", &["53 20000000uakt", "60 1000000uakt"]),
+        ("after the burn", &["79 5000000uact", "53 20000000uakt", "60 1000000uakt"]),
+    ] {
+        let records = ledger(name);
+        let found: Vec<_> = records
+            .iter()
+            .map(|record| {
+                format!("{} {}", record.id.as_ref().unwrap().height, crate::requested_coin(record).unwrap())
+            })
+            .collect();
+        assert_eq!(found, asked, "{name}");
+    }
+}
+
 #[test]
 fn rest_json_is_the_same_message() {
     let Some(recordings) = reference("recordings.json") else { return };

@@ -25,8 +25,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Block, Chain, ChainError, Fate, Kind, Msg, OpenReason, Outcome, Pending, PendingFee, QueryError, Refusal,
-    Stage, SubmitError, Wallet,
+    Block, Chain, ChainError, Conclusion, Fate, Kind, Msg, OpenReason, Outcome, Pending, PendingFee,
+    QueryError, Refusal, Shortfall, Stage, SubmitError, Wallet,
     broadcast::Handed,
     errors,
     fate::{Sight, Verdict, verdict},
@@ -45,6 +45,8 @@ const SUCCESSORS: Duration = Duration::from_secs(1);
 const MAX_BYTES: usize = (1 << 20) - 4096;
 /// The most gas for one transaction where the block allows more.
 const GAS_CAP: u64 = 30_000_000;
+/// Less than any message of ours uses.
+const LEAST_GAS: u64 = 100_000;
 /// How often one message is sent anew after transactions of it that are dead for certain (out of gas, a fee that was
 /// too low, a timeout that another program had used).
 const ATTEMPTS: u32 = 4;
@@ -232,32 +234,69 @@ impl Chain {
         self.inner().listings.drop_all();
         match self.inner().broadcast(&signed).await {
             Handed::NotSent(error) => {
+                self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
                 for job in jobs {
                     job.end(Err(SubmitError::Endpoints(error.clone())));
                 }
             }
-            Handed::Refused(error) => self.refused_by_check(jobs, error, gas, &mut later).await,
-            Handed::Over => match self.await_block(&signed).await {
-                Verdict::Found(found) => self.delivered(jobs, pendings, &found, simulated, &mut later).await,
-                Verdict::Dead => {
-                    for (job, pending) in jobs.into_iter().zip(pendings) {
-                        let result = match self.dead(&pending).await {
-                            Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
-                            Ok(Fate::Included(outcome)) => Ok(outcome),
-                            Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
-                            Ok(Fate::Open) | Err(_) => Err(lost(pending)),
-                        };
-                        job.end(result);
+            Handed::Refused(error) => {
+                self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
+                self.refused_by_check(jobs, error, gas, &mut later).await;
+            }
+            Handed::Over => {
+                if let Some(journal) = &self.inner().config.journal {
+                    journal.handed_over(&pendings);
+                }
+                match self.await_block(&signed).await {
+                    Verdict::Found(found) => {
+                        self.delivered(jobs, pendings, &found, simulated, &mut later).await;
+                    }
+                    Verdict::Dead => {
+                        let mut ended = Vec::new();
+                        for (job, pending) in jobs.into_iter().zip(pendings) {
+                            let fate = self.dead(&pending).await;
+                            ended.push((job, pending, fate));
+                        }
+                        self.end(ended).await;
+                    }
+                    Verdict::Waiting | Verdict::NobodyKnows => {
+                        for (job, pending) in jobs.into_iter().zip(pendings) {
+                            job.end(Err(lost(pending)));
+                        }
                     }
                 }
-                Verdict::Waiting | Verdict::NobodyKnows => {
-                    for (job, pending) in jobs.into_iter().zip(pendings) {
-                        job.end(Err(lost(pending)));
-                    }
-                }
-            },
+            }
         }
         later
+    }
+
+    /// Ends jobs whose messages' fate is known, once that is written down.
+    async fn end(&self, ended: Vec<(Job, Pending, Result<Fate, QueryError>)>) {
+        let known = ended.iter().filter_map(|(_, pending, fate)| {
+            let conclusion = match fate {
+                Ok(Fate::Included(outcome)) => Conclusion::Included(outcome.height),
+                Ok(Fate::Refused(_) | Fate::DidNotHappen) => Conclusion::DidNotHappen,
+                Ok(Fate::Open) | Err(_) => return None,
+            };
+            Some((pending.clone(), conclusion))
+        });
+        self.conclude(known.collect()).await;
+        for (job, pending, fate) in ended {
+            job.end(match fate {
+                Ok(Fate::Included(outcome)) => Ok(outcome),
+                Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
+                Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
+                Ok(Fate::Open) | Err(_) => Err(lost(pending)),
+            });
+        }
+    }
+
+    async fn conclude(&self, conclusions: Vec<(Pending, Conclusion)>) {
+        if let Some(journal) = &self.inner().config.journal
+            && !conclusions.is_empty()
+        {
+            journal.conclude(&conclusions).await;
+        }
     }
 
     /// Simulates, prices, signs and announces. `Ok(None)`: nothing is left to send now.
@@ -314,8 +353,7 @@ impl Chain {
             if let Some(max_gas) = block_limit.filter(|max_gas| draft.gas > *max_gas) {
                 return Err((jobs, SubmitError::TooLarge { gas: draft.gas, max_gas }));
             }
-            let price = config.gas_price.as_ref().map_or(gas::default_price().amount, |price| price.amount);
-            draft.fee = gas::fee(price.max(ground.minimum_price), draft.gas);
+            draft.fee = self.fee(draft.gas, &ground);
             if let Err(error) = self.payable(wallet, &messages, &draft.fee, &ground) {
                 if jobs.len() == 1 {
                     return Err((jobs, error));
@@ -330,6 +368,12 @@ impl Chain {
             let pendings = pendings(&jobs, &signed, &draft, ground.block);
             let willing = announce(&jobs, &pendings).await;
             if willing.iter().all(|willing| *willing) {
+                if let Some(journal) = &config.journal
+                    && let Err(error) = journal.intend(&pendings).await
+                {
+                    jobs.iter().for_each(Job::dead);
+                    return Err((jobs, SubmitError::Journal(error)));
+                }
                 return Ok(Some(Prepared { jobs, pendings, signed, gas: draft.gas, simulated }));
             }
             let mut willing = willing.into_iter();
@@ -365,14 +409,14 @@ impl Chain {
                     (account.account_number, if ordered { account.sequence } else { 0 })
                 }
                 None => {
-                    return Err(SubmitError::Funds {
+                    return Err(SubmitError::Funds(vec![Shortfall {
                         address: wallet.address().into(),
                         denom: "uakt".into(),
                         have: 0,
                         need: 10_000,
                         what_for: "the fee (this wallet is not on chain yet: it has never received anything)"
                             .into(),
-                    });
+                    }]));
                 }
             },
         };
@@ -471,9 +515,37 @@ impl Chain {
                 ),
             };
             let address = wallet.address().into();
-            job.end(Err(SubmitError::Funds { address, denom: coin.denom, have, need, what_for }));
+            let mut shortfalls = vec![Shortfall { address, denom: coin.denom, have, need, what_for }];
+            // The fee is not known before simulation, which this would fail; what it is at the least is.
+            shortfalls.extend(self.short_of_fees(wallet, self.fee(LEAST_GAS, ground), &taken, ground));
+            job.end(Err(SubmitError::Funds(shortfalls)));
         }
         kept
+    }
+
+    fn fee(&self, gas: u64, ground: &Ground) -> Coin {
+        let price = self.inner().config.gas_price.as_ref();
+        let price = price.map_or(gas::default_price().amount, |price| price.amount);
+        gas::fee(price.max(ground.minimum_price), gas)
+    }
+
+    /// What the payer lacks for this fee, beside what messages take of the same coin.
+    fn short_of_fees(
+        &self,
+        wallet: &Wallet,
+        fee: Coin,
+        taken: &BTreeMap<String, u128>,
+        ground: &Ground,
+    ) -> Option<Shortfall> {
+        let (address, own) = match &self.inner().config.fee_granter {
+            Some(granter) => (granter.as_str(), 0),
+            None => (wallet.address(), taken.get(&fee.denom).copied().unwrap_or_default()),
+        };
+        let have = ground.payer_balances.get(&fee.denom).copied().unwrap_or_default();
+        let need = fee.amount.saturating_add(own);
+        let what_for =
+            if own == 0 { "the fee".into() } else { format!("the fee and {own}{} to move", fee.denom) };
+        (need > have).then(|| Shortfall { address: address.into(), denom: fee.denom, have, need, what_for })
     }
 
     /// Whether the fee is within `max_fee` and can be paid.
@@ -488,21 +560,14 @@ impl Chain {
         if let Some(max_fee) = config.max_fee.as_ref().filter(|max_fee| fee.amount > max_fee.amount) {
             return Err(SubmitError::MaxFee { fee: fee.clone(), max_fee: max_fee.clone() });
         }
-        let (address, own) = match &config.fee_granter {
-            Some(granter) => (granter.as_str(), 0),
-            None => {
-                let coins = messages.iter().filter_map(Msg::takes).filter(|coin| coin.denom == fee.denom);
-                (wallet.address(), coins.map(|coin| coin.amount).sum::<u128>())
-            }
-        };
-        let have = ground.payer_balances.get(&fee.denom).copied().unwrap_or_default();
-        let need = fee.amount.saturating_add(own);
-        if need <= have {
-            return Ok(());
+        let mut taken = BTreeMap::new();
+        for coin in messages.iter().filter_map(Msg::takes) {
+            *taken.entry(coin.denom).or_default() += coin.amount;
         }
-        let what_for =
-            if own == 0 { "the fee".into() } else { format!("the fee and {own}{} to move", fee.denom) };
-        Err(SubmitError::Funds { address: address.into(), denom: fee.denom.clone(), have, need, what_for })
+        match self.short_of_fees(wallet, fee.clone(), &taken, ground) {
+            Some(shortfall) => Err(SubmitError::Funds(vec![shortfall])),
+            None => Ok(()),
+        }
     }
 
     /// A refusal in simulation: ends the job at fault and returns those to go on with.
@@ -631,6 +696,7 @@ impl Chain {
             _ => false,
         };
         let count = jobs.len();
+        let (mut ended, mut undone) = (Vec::new(), Vec::new());
         for (position, (mut job, pending)) in jobs.into_iter().zip(pendings).enumerate() {
             let at_fault = index.map_or(count == 1, |index| index == position);
             job.attempts += u32::from(found.code != 0 && (again || index.is_none()));
@@ -638,15 +704,14 @@ impl Chain {
                 job.alone |= !again && index.is_none();
                 job.dead();
                 later.push(job);
+                undone.push(did_not_happen(pending));
                 continue;
             }
-            job.end(match self.settled(&pending, found).await {
-                Ok(Fate::Included(outcome)) => Ok(outcome),
-                Ok(Fate::Refused(refusal)) => Err(SubmitError::Refused(refusal)),
-                Ok(Fate::DidNotHappen) => Err(SubmitError::NotIncluded(Box::new(pending))),
-                Ok(Fate::Open) | Err(_) => Err(lost(pending)),
-            });
+            let fate = self.settled(&pending, found).await;
+            ended.push((job, pending, fate));
         }
+        self.conclude(undone).await;
+        self.end(ended).await;
     }
 
     /// Waits until the transaction is found in a block, or is dead, or no endpoint can tell.
@@ -763,6 +828,10 @@ async fn announce(jobs: &[Job], pendings: &[Pending]) -> Vec<bool> {
         told.await.unwrap_or(false) && !job.withdrawn()
     }))
     .await
+}
+
+fn did_not_happen(pending: Pending) -> (Pending, Conclusion) {
+    (pending, Conclusion::DidNotHappen)
 }
 
 fn lost(pending: Pending) -> SubmitError {

@@ -8,9 +8,10 @@ use std::{
 };
 
 use akash_chain::{
-    Chain, ChainConfig, ChainError, Fate, Kind, MarketWatch, Msg, Outcome, Pending, SubmitError, Wallet,
+    Chain, ChainConfig, ChainError, Fate, Kind, MarketWatch, Msg, Outcome, Pending, QueryError, SubmitError,
+    Wallet, requested_coin,
 };
-use akash_devnet::{Blocks, Devnet, DevnetConfig, Fault, Ports};
+use akash_devnet::{Blocks, Devnet, DevnetConfig, Fault, Operator, Ports};
 use akash_proto::{
     Coin, Dec, Int,
     akash::{
@@ -19,6 +20,7 @@ use akash_proto::{
             deposit::v1::{Deposit, Source},
             resources::v1beta4::{Cpu, Endpoint, Gpu, Memory, Resources, Storage},
         },
+        bme::v1::{LedgerRecordFilters, LedgerRecordStatus, MintStatus, MsgBurnAct, MsgMintAct},
         deployment::{
             v1::{DeploymentId, GroupId},
             v1beta4::{
@@ -212,6 +214,101 @@ async fn a_whole_life_over_each_carrier() {
         println!("{endpoint}");
         life(&devnet, endpoint).await;
     }
+    devnet.stop().await;
+}
+
+/// Minting and burning as each carrier tells of them, and what of a request is found in the ledger alone.
+#[tokio::test]
+async fn the_ledger_over_each_carrier() {
+    let devnet = devnet().await;
+    let rest = devnet.rest_endpoint();
+    let observed: Mutex<Vec<Pending>> = Mutex::default();
+    let grpc = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let owner = owner(&grpc);
+    let observe = |pending: &Pending| observed.lock().unwrap().push(pending.clone());
+    let (to, cancel) = (owner.clone(), CancellationToken::new());
+    let coins_to_burn = |amount, denom: &str| Some(Coin::new(amount, denom).into());
+    let mint = |amount| MsgMintAct {
+        owner: to.clone(),
+        to: to.clone(),
+        coins_to_burn: coins_to_burn(amount, "uakt"),
+    };
+    let burn = |amount| MsgBurnAct {
+        owner: to.clone(),
+        to: to.clone(),
+        coins_to_burn: coins_to_burn(amount, "uact"),
+    };
+    devnet.operate(&Operator::MintEpoch { in_blocks: 10_000 });
+    // Carried out, cancelled under the floor, carried out the other way, and one that waits.
+    let first = grpc.submit(mint(20_000_000).into(), &cancel, &observe).await.unwrap();
+    grpc.submit(mint(1_000_000).into(), &cancel, &observe).await.unwrap();
+    grpc.submit(burn(5_000_000).into(), &cancel, &observe).await.unwrap();
+    devnet.operate(&Operator::MintEpoch { in_blocks: 1 });
+    devnet.wait_blocks(2).await;
+    devnet.operate(&Operator::MintEpoch { in_blocks: 10_000 });
+    grpc.submit(mint(30_000_000).into(), &cancel, &observe).await.unwrap();
+
+    let mut ledgers = Vec::new();
+    for endpoint in [devnet.grpc_endpoint(), rest.clone(), devnet.rpc_endpoint(), format!("rest+{rest}")] {
+        println!("{endpoint}");
+        let chain = chain(&devnet, &[endpoint]);
+        chain.remember_height(grpc.remembered_height());
+        let params = chain.bme_params().await.unwrap();
+        assert_eq!((params.mint_spread_bps, params.min_mint[0].amount.as_str()), (25, "10000000"));
+        let status = chain.bme_status().await.unwrap();
+        assert_eq!((status.status(), status.mints_allowed), (MintStatus::Healthy, true));
+        assert_eq!(Dec::from_wire(&status.halt_threshold).unwrap().to_string(), "0.9");
+        let price = chain.oracle_price("akt").await.unwrap();
+        assert!(price.price_health.unwrap().is_healthy);
+        assert_eq!(Dec::from_wire(&price.aggregated_price.unwrap().twap).unwrap().to_string(), "1.25");
+        let waiting = LedgerRecordFilters {
+            source: owner.clone(),
+            status: LedgerRecordStatus::Pending.as_str_name().into(),
+            ..Default::default()
+        };
+        let waiting = chain.bme_ledger(waiting).await.unwrap();
+        assert_eq!(waiting.len(), 1);
+        assert_eq!(requested_coin(&waiting[0]), Some(Coin::new(30_000_000, "uakt")));
+        assert!(chain.seen_height() >= first.height);
+        let all = LedgerRecordFilters { source: owner.clone(), ..Default::default() };
+        ledgers.push(chain.bme_ledger(all).await.unwrap());
+    }
+    assert!(ledgers.windows(2).all(|pair| pair[0] == pair[1]), "{ledgers:?}");
+    let mut asked: Vec<_> =
+        ledgers[0].iter().filter_map(requested_coin).map(|coin| coin.to_string()).collect();
+    asked.sort();
+    assert_eq!(asked, ["1000000uakt", "20000000uakt", "30000000uakt", "5000000uact"]);
+
+    // Where no node can show the transaction the ledger does, whatever came of the request.
+    let observed = observed.into_inner().unwrap();
+    assert_eq!(observed.len(), 4);
+    for pending in &observed {
+        let lost = Pending { tx_hash: "00".repeat(32), timeout: 0, ..pending.clone() };
+        match grpc.fate(&lost).await.unwrap() {
+            Fate::Included(outcome) => assert!(outcome.by_effect && outcome.height > pending.since_height),
+            other => panic!("{other:?}"),
+        }
+        // Not an older one, nor one for another amount.
+        let later = Pending { since_height: devnet.height(), ..lost.clone() };
+        let other = Pending { message: mint(20_000_001).into(), ..lost };
+        for absent in [later, other] {
+            assert!(matches!(grpc.fate(&absent).await.unwrap(), Fate::DidNotHappen));
+        }
+    }
+
+    // Without a price each carrier tells the same error, and a request is refused with it.
+    devnet.operate(&Operator::Price { price: None });
+    for endpoint in [devnet.grpc_endpoint(), rest.clone(), devnet.rpc_endpoint(), format!("rest+{rest}")] {
+        let chain = chain(&devnet, std::slice::from_ref(&endpoint));
+        for error in [chain.bme_status().await.unwrap_err(), chain.oracle_price("akt").await.unwrap_err()] {
+            let QueryError::Node { error, .. } = error else { panic!("{error:?}") };
+            assert_eq!(error.kind(), Kind::OracleUnhealthy, "{endpoint}: {error:?}");
+        }
+        let error = refusal(submit(&chain, mint(20_000_000)).await);
+        assert_eq!(error.kind(), Kind::OracleUnhealthy, "{error:?}");
+    }
+    devnet.operate(&Operator::Price { price: Some("0.01".into()) });
+    assert_eq!(refusal(submit(&grpc, mint(20_000_000)).await).kind(), Kind::CircuitBreaker);
     devnet.stop().await;
 }
 

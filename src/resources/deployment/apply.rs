@@ -14,13 +14,11 @@ use std::time::Instant;
 use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value};
 
 use super::model::{Deployment, ceiling};
+use super::place::{self, Existing, Place};
 use super::{DeploymentResource, plan, read, same_chain, same_owner};
-use crate::lifecycle::{dseq, duration::Timeouts, ids::DeploymentRef, limit::Limit, send};
+use crate::lifecycle::{duration::Timeouts, earlier, ids::DeploymentRef, limit::Limit, send};
 use crate::provider::Clients;
 use crate::receipts::{self, Answer, Receipt, Target};
-
-/// How many generations of a name are looked through: so often a named deployment can be closed and made anew.
-const GENERATIONS: u32 = 10_000;
 
 /// A receipt of this deployment.
 fn receipt(
@@ -105,71 +103,6 @@ async fn first_deposit(
     }
 }
 
-/// A dseq for a new deployment. With a name: that of the first generation that was never used, unless a deployment of
-/// that name is active.
-async fn choose_dseq(
-    clients: &Clients,
-    owner: &str,
-    name: Option<&str>,
-    limit: &Limit,
-    diagnostics: &mut Diagnostics,
-) -> Option<u64> {
-    let Some(name) = name else { return Some(dseq::random()) };
-    for generation in 0..GENERATIONS {
-        if limit.ended() {
-            diagnostics.error("Stopped", "Stopped before anything was sent.");
-            return None;
-        }
-        let number = dseq::named(owner, name, generation);
-        match clients.chain.deployment(owner, number).await {
-            Ok(None) => return Some(number),
-            Ok(Some(found)) if read::closed(&found).is_some() => {}
-            Ok(Some(found)) => {
-                taken(
-                    name,
-                    &DeploymentRef { owner: owner.to_owned(), dseq: number },
-                    Some(&found),
-                    diagnostics,
-                );
-                return None;
-            }
-            Err(error) => {
-                diagnostics
-                    .error("The chain can't be asked for the name", format!("{error}. Nothing was sent."));
-                return None;
-            }
-        }
-    }
-    diagnostics.error_at(
-        &Path::root("name"),
-        "The name is used up",
-        format!("\"{name}\" was created and closed {GENERATIONS} times by this wallet. Choose another name."),
-    );
-    None
-}
-
-/// The error of a name that an active deployment has.
-fn taken(
-    name: &str,
-    id: &DeploymentRef,
-    found: Option<&QueryDeploymentResponse>,
-    diagnostics: &mut Diagnostics,
-) {
-    let height = found.and_then(|found| found.deployment.as_ref()).map(|deployment| deployment.created_at);
-    let since = height.map_or_else(String::new, |height| format!(", created in block {height}"));
-    diagnostics.error_at(
-        &Path::root("name"),
-        format!("A deployment named \"{name}\" is active already"),
-        format!(
-            "It is deployment {}{since}, of this wallet. Nothing was sent. Another configuration or machine made it, or this one \
-             with `create_before_destroy`, which a named deployment can't have: leave `name` unset then (and note that \
-             `create_before_destroy` on a lease spreads to its deployment). To manage the existing one here:\n\n\
-             import {{\n  to = akash_deployment.RESOURCE\n  id = \"{id}\"\n}}",
-            id.dseq
-        ),
-    );
-}
-
 /// Creates the deployment.
 pub(super) async fn create(
     clients: &Clients,
@@ -185,9 +118,18 @@ pub(super) async fn create(
     };
     let owner = wallet.address().to_owned();
     let sdl = plan::compiled(config.sdl.as_deref().unwrap_or_default(), diagnostics)?;
+    let dseq = match place::find(clients, &owner, &config, &sdl, &limit, diagnostics).await? {
+        Place::New(dseq) => dseq,
+        Place::Existing(existing) => {
+            let planned = Create { config, planned, private };
+            return take_over(clients, planned, &sdl, *existing, &limit, diagnostics).await;
+        }
+    };
     let amount = first_deposit(clients, &planned, diagnostics).await?;
-    let dseq = choose_dseq(clients, &owner, config.name.as_deref(), &limit, diagnostics).await?;
     let id = DeploymentRef { owner, dseq };
+    if let Some(name) = config.name.as_deref() {
+        clients.journal.set_name(dseq, name);
+    }
     let message = MsgCreateDeployment {
         id: Some(DeploymentId { owner: id.owner.clone(), dseq }),
         groups: sdl.groups.iter().map(akash_sdl::Group::to_proto).collect(),
@@ -212,14 +154,14 @@ pub(super) async fn create(
     private.reclamation = sdl.reclamation.map(|window| window.as_secs());
     match sent {
         Ok(outcome) => {
-            let request = json!({
-                "sdl_hash": format!("sha256:{}", sdl.hash_hex()),
-                "resources": resources(&sdl),
-                "max_price": { "amount": ceiling(&sdl.groups).to_string(), "denom": "uact" },
-                "deposit": { "amount": amount.to_string(), "denom": "uact" },
-            });
-            let receipt = receipt(clients, &id, "deployment.create", request, &config.reason);
-            state.receipts = Value::Known(vec![receipt.seal(Answer::transaction(&outcome, "active"))]);
+            state.receipts = Value::Known(vec![created(
+                clients,
+                &id,
+                &sdl,
+                &amount.to_string(),
+                &config.reason,
+                &outcome,
+            )]);
             state.state = "active".into();
             state.created_height = outcome.height.to_string().into();
             state.deposited = amount.to_string().into();
@@ -230,7 +172,7 @@ pub(super) async fn create(
             if let (Some(Kind::DeploymentExists), Some(name)) =
                 (send::refusal(&error), config.name.as_deref())
             {
-                taken(name, &id, None, diagnostics);
+                place::taken(name, &id, None, diagnostics);
                 return None;
             }
             let Some((pending, why)) = send::pending(&error) else {
@@ -255,6 +197,76 @@ pub(super) async fn create(
             Some(Saved { state, private })
         }
     }
+}
+
+/// The receipt of a create.
+fn created(
+    clients: &Clients,
+    id: &DeploymentRef,
+    sdl: &Sdl,
+    deposit: &str,
+    reason: &Value<String>,
+    outcome: &Outcome,
+) -> String {
+    let request = json!({
+        "sdl_hash": format!("sha256:{}", sdl.hash_hex()),
+        "resources": resources(sdl),
+        "max_price": { "amount": ceiling(&sdl.groups).to_string(), "denom": "uact" },
+        "deposit": { "amount": deposit, "denom": "uact" },
+    });
+    receipt(clients, id, "deployment.create", request, reason).seal(Answer::transaction(outcome, "active"))
+}
+
+/// Goes on with a deployment that exists: one whose create was cut off, or one that `adopt` allows to take.
+async fn take_over(
+    clients: &Clients,
+    create: Create<DeploymentResource>,
+    sdl: &Sdl,
+    existing: Existing,
+    limit: &Limit,
+    diagnostics: &mut Diagnostics,
+) -> Option<Saved<DeploymentResource>> {
+    let Create { config, planned: mut state, mut private } = create;
+    let Existing { id, found, created_by } = existing;
+    state.set_compiled(sdl);
+    state.id = id.to_string().into();
+    state.owner = id.owner.as_str().into();
+    state.dseq = id.dseq.to_string().into();
+    state.chain_id = clients.chain_id.as_str().into();
+    state.receipts = Value::Known(Vec::new());
+    if let Err(error) = read::record(&mut state, &mut private, &found) {
+        diagnostics.error(format!("Deployment {} can't be read", id.dseq), error);
+        return None;
+    }
+    if let Some(outcome) = &created_by {
+        let deposited = state.deposited.as_deref().unwrap_or_default();
+        let receipt = created(clients, &id, sdl, deposited, &config.reason, outcome);
+        state.receipts = Value::Known(vec![receipt]);
+    }
+    let mut more = "";
+    match send_hash(clients, &config.reason, &id, &found, sdl, limit).await {
+        Ok(None) => {}
+        Ok(Some(receipt)) => {
+            more = " Its manifest was another one; the new hash was sent.";
+            state.receipts = keep(&state.receipts, receipt);
+        }
+        // Without a state it stays in the journal, or active under its name: the next apply takes it over again.
+        Err(error) => {
+            send::tell("Taking over the deployment", &error, limit, diagnostics);
+            return None;
+        }
+    }
+    state.hash = sdl.hash_hex().into();
+    private.height = Some(clients.chain.remembered_height());
+    let why = match created_by {
+        Some(_) => "An earlier run on this machine created it and was cut off before it was in state",
+        None => "`adopt` is set, it has this name and equal groups",
+    };
+    diagnostics.warning(
+        format!("Deployment {} was taken over", id.dseq),
+        format!("{why}. No second one was created, and its deposit is what it has.{more}"),
+    );
+    Some(Saved { state, private })
 }
 
 /// Changes the deployment in place. An argument has its new value only if all that it stands for happened.
@@ -284,12 +296,12 @@ pub(super) async fn update(
     if !sends {
         return Saved { state, private };
     }
-    let Some((id, found)) = look_again(clients, &prior, &sdl, diagnostics).await else {
+    let Some((id, found)) = look_again(clients, &prior, &sdl, &limit, diagnostics).await else {
         return Saved { state: undone, private };
     };
     let wrote =
         Update::<DeploymentResource> { prior, config, planned: state.clone(), private: private.clone() };
-    match send_hash(clients, &wrote, &id, &found, &sdl, &limit).await {
+    match send_hash(clients, &wrote.config.reason, &id, &found, &sdl, &limit).await {
         Ok(Some(receipt)) => state.receipts = keep(&state.receipts, receipt),
         Ok(None) => {}
         Err(error) => {
@@ -325,6 +337,7 @@ async fn look_again(
     clients: &Clients,
     prior: &Deployment,
     sdl: &Sdl,
+    limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> Option<(DeploymentRef, QueryDeploymentResponse)> {
     if !same_chain(clients, &prior.chain_id, diagnostics)
@@ -335,6 +348,9 @@ async fn look_again(
     let id = DeploymentRef::parse(prior.id.as_deref().unwrap_or_default(), None)
         .map_err(|error| diagnostics.error("The state has no usable id", error))
         .ok()?;
+    if !earlier::settle(clients, &id.owner, Some(id.dseq), limit, diagnostics).await {
+        return None;
+    }
     let found = match clients.chain.deployment_since(&id.owner, id.dseq, Instant::now()).await {
         Ok(Some(found)) => found,
         Ok(None) => {
@@ -375,7 +391,7 @@ async fn look_again(
 /// Sends the new hash, unless the chain has it already.
 async fn send_hash(
     clients: &Clients,
-    wrote: &Update<DeploymentResource>,
+    reason: &Value<String>,
     id: &DeploymentRef,
     found: &QueryDeploymentResponse,
     sdl: &Sdl,
@@ -391,7 +407,7 @@ async fn send_hash(
         Ok(outcome) => {
             let request =
                 json!({ "sdl_hash": format!("sha256:{}", sdl.hash_hex()), "resources": resources(sdl) });
-            let receipt = receipt(clients, id, "deployment.update", request, &wrote.config.reason);
+            let receipt = receipt(clients, id, "deployment.update", request, reason);
             Ok(Some(receipt.seal(Answer::transaction(&outcome, "active"))))
         }
         // Somebody sent the same hash a moment ago.
@@ -444,6 +460,7 @@ pub(super) async fn delete(
         Err(error) => return diagnostics.error("The state has no usable id", error),
     };
     if !send::settle(clients, private.pending.as_ref(), &format!("Deployment {}", id.dseq), diagnostics).await
+        || !earlier::settle(clients, &id.owner, Some(id.dseq), &limit, diagnostics).await
     {
         return;
     }

@@ -2,6 +2,7 @@
 
 mod apply;
 pub(crate) mod model;
+mod place;
 mod plan;
 mod read;
 
@@ -10,6 +11,7 @@ use tfplugin::{
     Saved, Schema, Update, Value, async_trait,
 };
 
+use crate::journal::Subject;
 use crate::lifecycle::ids::{DeploymentIdentity, DeploymentRef};
 use crate::provider::{Clients, Shared};
 use model::{Deployment, Private};
@@ -26,6 +28,26 @@ impl DeploymentResource {
     pub(crate) fn new(shared: Shared) -> Self {
         Self { shared }
     }
+
+    /// A state has this deployment: the journal must not give it to another create.
+    async fn seen(&self, state: &Deployment) {
+        if let Some(clients) = self.shared.ready()
+            && let Some(subject) = subject(&clients, state)
+        {
+            clients.journal.seen(subject).await;
+        }
+    }
+}
+
+/// What the journal calls the deployment that a state has.
+fn subject(clients: &Clients, state: &Deployment) -> Option<Subject> {
+    let id = DeploymentRef::parse(state.id.as_deref()?, None).ok()?;
+    Some(clients.journal.subject(&id.owner, id.dseq, None))
+}
+
+/// The journal's mark follows the answer.
+fn answering(clients: &Clients, cx: &Context, what: &'static str, state: &Deployment) {
+    clients.journal.answering(cx, what, subject(clients, state));
 }
 
 /// Refuses to touch a resource of another chain: its absence here would mean nothing.
@@ -99,6 +121,7 @@ impl Resource for DeploymentResource {
         {
             return;
         }
+        self.seen(&plan.prior).await;
         plan::update(plan, diagnostics);
         let changes = plan.planned != plan.prior || !plan.replace.is_empty();
         if let Some(clients) = self.shared.ready().filter(|_| changes) {
@@ -111,6 +134,7 @@ impl Resource for DeploymentResource {
             let _ = same_chain(&clients, &prior.chain_id, diagnostics)
                 && same_owner(&clients, prior.owner.as_deref(), diagnostics);
         }
+        self.seen(prior).await;
     }
 
     async fn create(
@@ -120,7 +144,9 @@ impl Resource for DeploymentResource {
         diagnostics: &mut Diagnostics,
     ) -> Option<Saved<Self>> {
         let clients = self.shared.clients(diagnostics)?;
-        apply::create(&clients, cx, create, diagnostics).await
+        let saved = apply::create(&clients, cx, create, diagnostics).await?;
+        answering(&clients, cx, "create", &saved.state);
+        Some(saved)
     }
 
     async fn read(
@@ -133,6 +159,7 @@ impl Resource for DeploymentResource {
             return Some(Saved { state: read.state, private: read.private });
         }
         let clients = self.shared.clients(diagnostics)?;
+        self.seen(&read.state).await;
         clients.chain.remember_height(read.private.height.unwrap_or(0));
         read::read(&clients, read, diagnostics).await
     }
@@ -140,9 +167,11 @@ impl Resource for DeploymentResource {
     async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
         match self.shared.clients(diagnostics) {
             Some(clients) => {
+                self.seen(&update.prior).await;
                 clients.chain.remember_height(update.private.height.unwrap_or(0));
                 let mut saved = apply::update(&clients, cx, update, diagnostics).await;
                 saved.private.height = Some(clients.chain.remembered_height());
+                answering(&clients, cx, "update", &saved.state);
                 saved
             }
             None => Saved { state: update.prior, private: update.private },
@@ -151,8 +180,11 @@ impl Resource for DeploymentResource {
 
     async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
         if let Some(clients) = self.shared.clients(diagnostics) {
+            self.seen(&delete.prior).await;
             clients.chain.remember_height(delete.private.height.unwrap_or(0));
+            let prior = delete.prior.clone();
             apply::delete(&clients, cx, delete, diagnostics).await;
+            answering(&clients, cx, "close", &prior);
         }
     }
 

@@ -214,7 +214,7 @@ pub(crate) fn schema() -> Schema {
     )
     .attribute("sdl", Attribute::string().required().description("The SDL, version 2.0 or 2.1. Validated in the plan, with the position of each error. It is stored in state and shown in plans as any argument: keep passwords out of it."))
     .attribute("name", string().validate(not_empty).description("A name, unique among the wallet's active deployments: the dseq is derived from it, so that the chain itself allows one active deployment of that name. Not to be combined with `create_before_destroy`. A name given later is recorded in place; another name replaces."))
-    .attribute("adopt", Attribute::bool().optional().description(format!("Take over an active deployment of the same name and groups. {later}")))
+    .attribute("adopt", Attribute::bool().optional().description("Take over an active deployment of the same name if its groups are equal, instead of failing. Without it, only what an earlier run of this machine created and was cut off at is taken over."))
     .attribute("deposit", string().validate(coin).description("What to put into escrow, for example `5000000uact`; what is not used comes back when the deployment is closed. Default: the chain's minimum. On update tops up to this sum; a lower value changes nothing."))
     .attribute("escrow", Attribute::object([
         ("min_runway", string().validate(crate::lifecycle::duration::check).description("Top up when less than this is left, for example `72h`.")),

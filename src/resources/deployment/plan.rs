@@ -14,13 +14,19 @@ use crate::lifecycle::{dseq, manifest::ManifestAttribute, not_built};
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Deployment, diagnostics: &mut Diagnostics) {
     let later = [
-        (config.adopt.is_null(), "adopt"),
         (config.escrow.is_null(), "escrow"),
         (config.secrets.is_null(), "secrets"),
         (config.secrets_version.is_null(), "secrets_version"),
     ];
     for (_, name) in later.into_iter().filter(|(null, _)| !null) {
         not_built(&Path::root(name), diagnostics);
+    }
+    if config.adopt.known() == Some(&true) && config.name.is_null() {
+        diagnostics.error_at(
+            &Path::root("adopt"),
+            "`adopt` needs `name`",
+            "A deployment is taken over by its name. Set `name`, or import the deployment by its id.",
+        );
     }
     if let Value::Known(text) = &config.sdl {
         tell(akash_sdl::compile(text), text, diagnostics);

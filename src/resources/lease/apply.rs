@@ -18,6 +18,7 @@ use super::ready::{self, Readiness};
 use crate::lifecycle::{
     cost::Cost,
     duration::{self, Timeouts},
+    earlier,
     ids::{DeploymentRef, GroupRef},
     limit::Limit,
     manifest::ManifestAttribute,
@@ -87,7 +88,12 @@ fn add_receipt(state: &mut Lease, receipt: String) {
 }
 
 /// Reads the arguments and looks whether they fit the deployment as it is now: active, and with this manifest's hash.
-async fn wanted(clients: &Clients, config: &Lease, diagnostics: &mut Diagnostics) -> Option<Wanted> {
+async fn wanted(
+    clients: &Clients,
+    config: &Lease,
+    limit: &Limit,
+    diagnostics: &mut Diagnostics,
+) -> Option<Wanted> {
     let manifest = ManifestAttribute::read(config.manifest.as_deref().unwrap_or_default())
         .map_err(|error| diagnostics.error_at(&Path::root("manifest"), "Not a manifest", format!("{error}.")))
         .ok()?;
@@ -103,6 +109,9 @@ async fn wanted(clients: &Clients, config: &Lease, diagnostics: &mut Diagnostics
         return None;
     }
     let dseq = deployment.dseq;
+    if !earlier::settle(clients, &deployment.owner, Some(dseq), limit, diagnostics).await {
+        return None;
+    }
     match clients.chain.deployment_since(&deployment.owner, dseq, Instant::now()).await {
         Ok(Some(found)) if is_closed(&found).is_none() => {
             let hash = found.deployment.map(|deployment| deployment.hash).unwrap_or_default();
@@ -163,28 +172,80 @@ pub(super) async fn create(
         send::tell("Creating the lease", &SubmitError::NoWallet, &limit, diagnostics);
         return None;
     }
-    let wanted = wanted(clients, &config, diagnostics).await?;
+    let wanted = wanted(clients, &config, &limit, diagnostics).await?;
     let mut state = planned;
     state.id = wanted.id.to_string().into();
     state.chain_id = clients.chain_id.as_str().into();
     state.receipts = Value::Known(Vec::new());
-    acquire(clients, cx, &limit, &config, &wanted, Saved { state, private }, diagnostics).await
+    let taken = cut_off(clients, &config, &wanted, &limit, diagnostics).await.ok()?;
+    acquire(clients, cx, &limit, &config, &wanted, taken, Saved { state, private }, diagnostics).await
 }
 
-/// Takes a bid, uploads the manifest and waits, going on to the next provider when one refuses. Used by create and move.
+/// The lease that an earlier run took and was cut off before it was in state: this create goes on with it. Where it is
+/// not with the wanted provider, it is ended. `Err`: an error has been told.
+async fn cut_off(
+    clients: &Clients,
+    config: &Lease,
+    wanted: &Wanted,
+    limit: &Limit,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Taken>, ()> {
+    let Some(found) = earlier::lease(clients, &wanted.id, limit, diagnostics).await? else { return Ok(None) };
+    if config.provider_address.known().is_some_and(|address| *address != found.taken.id.provider) {
+        market::pause(clients, &wanted.id, limit).await.map_err(|error| {
+            send::tell(
+                "Ending the lease of an earlier run, at another provider,",
+                &error,
+                limit,
+                diagnostics,
+            );
+        })?;
+        clients.journal.gone(&found.earlier).await;
+        return Ok(None);
+    }
+    let claimed = clients.journal.claim(&found.earlier).await.map_err(|error| {
+        diagnostics.error(
+            format!("Lease {} can't be taken over", wanted.id),
+            format!(
+                "An earlier run took it and was cut off, and the journal can't be written: {error}. Nothing was sent."
+            ),
+        );
+    })?;
+    if !claimed {
+        return Ok(None);
+    }
+    diagnostics.warning(
+        format!("Lease {} was taken over", wanted.id),
+        format!(
+            "An earlier run on this machine took it from provider {} and was cut off before it was in state. This one \
+             goes on from there.",
+            found.taken.id.provider
+        ),
+    );
+    Ok(Some(found.taken))
+}
+
+/// Takes a bid, unless a lease is `taken` already, uploads the manifest and waits, going on to the next provider when one
+/// refuses. Used by create and move.
+#[allow(clippy::too_many_arguments, reason = "the heart of create and move, with all that they have at hand")]
 async fn acquire(
     clients: &Clients,
     cx: &Context,
     limit: &Limit,
     config: &Lease,
     wanted: &Wanted,
+    mut taken: Option<Taken>,
     mut saved: Saved<LeaseResource>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Saved<LeaseResource>> {
     let mut policy = Policy::new(config.select.known(), config.provider_address.as_deref());
     let mut refusals: Vec<String> = Vec::new();
     loop {
-        let taken = match market::take(clients, &wanted.id, &mut policy, patience(config), limit).await {
+        let next = match taken.take() {
+            Some(taken) => Ok(taken),
+            None => market::take(clients, &wanted.id, &mut policy, patience(config), limit).await,
+        };
+        let taken = match next {
             Ok(taken) => taken,
             Err(NoLease::Submit(error, lease)) => {
                 let Some((lease, price)) = lease.filter(|_| send::pending(&error).is_some()) else {
@@ -524,7 +585,9 @@ pub(super) async fn update(
     if !same_chain(clients, &prior.chain_id, diagnostics) {
         return unchanged(undone, private);
     }
-    let Some(wanted) = wanted(clients, &config, diagnostics).await else { return unchanged(undone, private) };
+    let Some(wanted) = wanted(clients, &config, &limit, diagnostics).await else {
+        return unchanged(undone, private);
+    };
     if step == Step::Move {
         return relocate(clients, cx, &limit, &config, &wanted, &prior, undone, private, diagnostics).await;
     }
@@ -702,7 +765,7 @@ async fn relocate(
     let mut state = undone.clone();
     state.manifest = config.manifest.clone();
     let start = Saved { state, private: Private::default() };
-    if let Some(saved) = acquire(clients, cx, limit, config, wanted, start, diagnostics).await {
+    if let Some(saved) = acquire(clients, cx, limit, config, wanted, None, start, diagnostics).await {
         return saved;
     }
     // The old lease is gone and there is no new one: state says so, and the next read tells.
@@ -731,6 +794,8 @@ pub(super) async fn delete(
     if !same_chain(clients, &prior.chain_id, diagnostics)
         || !same_owner(clients, Some(&id.deployment.owner), diagnostics)
         || !send::settle(clients, private.pending.as_ref(), &format!("Lease {id}"), diagnostics).await
+        || !earlier::settle(clients, &id.deployment.owner, Some(id.deployment.dseq), &limit, diagnostics)
+            .await
     {
         return;
     }

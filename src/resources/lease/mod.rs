@@ -12,8 +12,9 @@ use tfplugin::{
 };
 
 use super::deployment::{same_chain, same_owner};
+use crate::journal::Subject;
 use crate::lifecycle::ids::{DeploymentRef, GroupRef, LeaseIdentity};
-use crate::provider::Shared;
+use crate::provider::{Clients, Shared};
 use model::{Lease, Private};
 
 /// The resource.
@@ -27,6 +28,26 @@ impl LeaseResource {
     pub(crate) fn new(shared: Shared) -> Self {
         Self { shared }
     }
+
+    /// A state has this lease: the journal must not give it to another create.
+    async fn seen(&self, state: &Lease) {
+        if let Some(clients) = self.shared.ready()
+            && let Some(subject) = subject(&clients, state)
+        {
+            clients.journal.seen(subject).await;
+        }
+    }
+}
+
+/// What the journal calls the lease that a state has.
+fn subject(clients: &Clients, state: &Lease) -> Option<Subject> {
+    let id = GroupRef::parse(state.id.as_deref()?, None).ok()?;
+    Some(clients.journal.subject(&id.deployment.owner, id.deployment.dseq, Some(id.gseq)))
+}
+
+/// The journal's mark follows the answer.
+fn answering(clients: &Clients, cx: &Context, what: &'static str, state: &Lease) {
+    clients.journal.answering(cx, what, subject(clients, state));
 }
 
 /// The account that owns a lease, by its id.
@@ -79,6 +100,7 @@ impl Resource for LeaseResource {
         {
             return;
         }
+        self.seen(&plan.prior).await;
         plan::update(plan, diagnostics);
         let changes = plan.planned != plan.prior || !plan.replace.is_empty();
         if let Some(clients) = self.shared.ready().filter(|_| changes) {
@@ -91,6 +113,7 @@ impl Resource for LeaseResource {
             let _ = same_chain(&clients, &prior.chain_id, diagnostics)
                 && same_owner(&clients, owner(prior).as_deref(), diagnostics);
         }
+        self.seen(prior).await;
     }
 
     async fn create(
@@ -100,7 +123,9 @@ impl Resource for LeaseResource {
         diagnostics: &mut Diagnostics,
     ) -> Option<Saved<Self>> {
         let clients = self.shared.clients(diagnostics)?;
-        apply::create(&clients, cx, create, diagnostics).await
+        let saved = apply::create(&clients, cx, create, diagnostics).await?;
+        answering(&clients, cx, "lease", &saved.state);
+        Some(saved)
     }
 
     async fn read(
@@ -113,6 +138,7 @@ impl Resource for LeaseResource {
             return Some(Saved { state: read.state, private: read.private });
         }
         let clients = self.shared.clients(diagnostics)?;
+        self.seen(&read.state).await;
         clients.chain.remember_height(read.private.height.unwrap_or(0));
         read::read(&clients, read, diagnostics).await
     }
@@ -120,9 +146,11 @@ impl Resource for LeaseResource {
     async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
         match self.shared.clients(diagnostics) {
             Some(clients) => {
+                self.seen(&update.prior).await;
                 clients.chain.remember_height(update.private.height.unwrap_or(0));
                 let mut saved = apply::update(&clients, cx, update, diagnostics).await;
                 saved.private.height = Some(clients.chain.remembered_height());
+                answering(&clients, cx, "upload", &saved.state);
                 saved
             }
             None => Saved { state: update.prior, private: update.private },
@@ -131,8 +159,11 @@ impl Resource for LeaseResource {
 
     async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
         if let Some(clients) = self.shared.clients(diagnostics) {
+            self.seen(&delete.prior).await;
             clients.chain.remember_height(delete.private.height.unwrap_or(0));
+            let prior = delete.prior.clone();
             apply::delete(&clients, cx, delete, diagnostics).await;
+            answering(&clients, cx, "pause", &prior);
         }
     }
 

@@ -1,11 +1,15 @@
 //! The cases, by subject.
 
+mod act;
+mod adoption;
 mod configuration;
 mod deployment;
 mod examples;
 mod functions;
+mod funds;
 mod import;
 mod interrupt;
+mod kill;
 mod lease;
 mod loss;
 mod scale;
@@ -15,15 +19,19 @@ use crate::suite::CaseDefinition;
 /// All of them.
 pub(crate) fn all() -> Vec<CaseDefinition> {
     [
+        act::cases(),
         deployment::cases(),
         lease::cases(),
         configuration::cases(),
         import::cases(),
+        adoption::cases(),
         interrupt::cases(),
+        kill::cases(),
         loss::cases(),
         scale::cases(),
         examples::cases(),
         functions::cases(),
+        funds::cases(),
     ]
     .into_iter()
     .flatten()

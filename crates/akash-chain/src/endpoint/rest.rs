@@ -39,6 +39,7 @@ const PATHS: &[(&str, &str)] = &[
     ("/akash.market.v1beta5.Query/Order", "/akash/market/v1beta5/orders/info"),
     ("/akash.market.v1beta5.Query/Orders", "/akash/market/v1beta5/orders/list"),
     ("/akash.market.v1beta5.Query/Params", "/akash/market/v1beta5/params"),
+    ("/akash.oracle.v2.Query/AggregatedPrice", "/akash/oracle/v2/aggregated_price/{denom}"),
     ("/akash.provider.v1beta4.Query/Provider", "/akash/provider/v1beta4/providers/{owner}"),
     ("/akash.provider.v1beta4.Query/Providers", "/akash/provider/v1beta4/providers"),
     ("/cosmos.auth.v1beta1.Query/Account", "/cosmos/auth/v1beta1/accounts/{address}"),

@@ -19,12 +19,16 @@ static POOL: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(akash_proto::DESCRIPTORS).ok());
 
 /// The string fields that hold decimals.
-const DECIMALS: [(&str, &str); 6] = [
+const DECIMALS: [(&str, &str); 10] = [
     ("akash.bme.v1.CoinPrice", "price"),
     ("akash.escrow.types.v1.Balance", "amount"),
     ("akash.bme.v1.QueryStatusResponse", "collateral_ratio"),
     ("akash.bme.v1.QueryStatusResponse", "halt_threshold"),
     ("akash.bme.v1.QueryStatusResponse", "warn_threshold"),
+    ("akash.oracle.v2.AggregatedPrice", "max_price"),
+    ("akash.oracle.v2.AggregatedPrice", "median_price"),
+    ("akash.oracle.v2.AggregatedPrice", "min_price"),
+    ("akash.oracle.v2.AggregatedPrice", "twap"),
     ("cosmos.base.v1beta1.DecCoin", "amount"),
 ];
 

@@ -74,6 +74,11 @@ pub fn set_price(state: &mut State, price: Option<Dec>) {
     state.bme.price = price;
 }
 
+/// Sets the next epoch so many blocks from now.
+pub fn set_epoch(state: &mut State, in_blocks: u64) {
+    state.bme.next_epoch = state.height.saturating_add(in_blocks);
+}
+
 /// The module's parameters.
 pub fn params() -> Params {
     Params {

@@ -49,6 +49,11 @@ pub enum Operator {
         /// Decimal.
         price: Option<String>,
     },
+    /// Sets when what is queued for minting and burning is next carried out.
+    MintEpoch {
+        /// Blocks from now.
+        in_blocks: u64,
+    },
     /// Puts coins into the BME vault.
     FundVault {
         /// uakt.
@@ -115,6 +120,7 @@ impl State {
             Operator::Price { price } => {
                 super::bme::set_price(self, price.as_ref().and_then(|price| price.parse().ok()));
             }
+            Operator::MintEpoch { in_blocks } => super::bme::set_epoch(self, *in_blocks),
             Operator::FundVault { amount: coins } => {
                 bank::add(self, &super::bme::vault_address(), "uakt", amount(coins));
             }

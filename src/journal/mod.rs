@@ -1,0 +1,479 @@
+//! The journal: what this machine was about to send, what became of it, and whether a state knows of it.
+//!
+//! It is what brings back a deployment or lease whose creation was cut off: a crash between the transaction and the
+//! state leaves it here. Each process writes a file of its own, locked while the process lives; entries of files that
+//! nobody holds belong to *earlier* processes, and only those are ever taken over. This module must not ask the chain:
+//! what to do about an entry is decided in `lifecycle::earlier`.
+
+mod file;
+mod record;
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use akash_chain::{Conclusion, Pending};
+use tfplugin::{Context, async_trait};
+use tokio::sync::OnceCell;
+
+use record::{Entry, Record, fold};
+pub(crate) use record::{Intent, Subject};
+
+use crate::kill;
+use file::Own;
+
+/// How often it is tried again, some 20 ms apart, while another process is taking something over.
+const CLAIM_TRIES: u32 = 200;
+
+/// An entry of a process that is over.
+#[derive(Debug, Clone)]
+pub(crate) struct Earlier {
+    /// What it was about to send.
+    pub(crate) intent: Intent,
+    /// What became of it, where that is written down.
+    pub(crate) conclusion: Option<Conclusion>,
+    path: PathBuf,
+}
+
+/// The journal of one directory, for one chain. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Journal(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// `None`: it is turned off.
+    directory: Option<PathBuf>,
+    chain_id: OnceLock<String>,
+    /// Names of deployments that are about to be created.
+    names: Mutex<HashMap<u64, String>>,
+    own: Mutex<Option<Own>>,
+    /// What the other files say, as first looked at.
+    others: OnceCell<Mutex<Vec<(PathBuf, Entry, bool)>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs what waits for a disk where nothing else waits for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+impl Journal {
+    /// The journal in this directory; `None` turns it off. No I/O.
+    pub(crate) fn new(directory: Option<PathBuf>) -> Self {
+        Self(Arc::new(Inner { directory, ..Inner::default() }))
+    }
+
+    /// Tells which chain it is, once that is known. Entries of others are passed over.
+    pub(crate) fn set_chain(&self, chain_id: &str) {
+        // A second call says the same.
+        _ = self.0.chain_id.set(chain_id.to_owned());
+    }
+
+    /// The subject with these numbers, on this chain.
+    pub(crate) fn subject(&self, owner: &str, dseq: u64, gseq: Option<u32>) -> Subject {
+        let chain_id = self.0.chain_id.get().cloned().unwrap_or_default();
+        Subject { chain_id, owner: owner.to_owned(), dseq: Some(dseq), gseq }
+    }
+
+    /// The name that the intent of creating this deployment is written down with.
+    pub(crate) fn set_name(&self, dseq: u64, name: &str) {
+        lock(&self.0.names).insert(dseq, name.to_owned());
+    }
+
+    /// What earlier processes may have left on chain for this owner without a state knowing it: deployments where
+    /// `gseq` of the subject is none, and leases.
+    pub(crate) async fn unreturned(&self, owner: &str) -> io::Result<Vec<Earlier>> {
+        self.select(|entry| entry.is_unreturned() && entry.intent.subject.owner == owner).await
+    }
+
+    /// What earlier processes sent about this deployment or its groups (none: about the wallet itself), and nobody has
+    /// written down what became of it.
+    pub(crate) async fn open(&self, owner: &str, dseq: Option<u64>) -> io::Result<Vec<Earlier>> {
+        let of_it = |subject: &Subject| subject.owner == owner && subject.dseq == dseq;
+        self.select(|entry| entry.is_open() && of_it(&entry.intent.subject)).await
+    }
+
+    /// All that earlier processes sent for this owner and nobody has written down what became of it.
+    pub(crate) async fn all_open(&self, owner: &str) -> io::Result<Vec<Earlier>> {
+        self.select(|entry| entry.is_open() && entry.intent.subject.owner == owner).await
+    }
+
+    async fn select(&self, wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<Earlier>> {
+        let chain_id = self.0.chain_id.get().map_or("", String::as_str);
+        let others = lock(self.others().await?);
+        let wanted = others
+            .iter()
+            .filter(|(_, entry, dead)| *dead && entry.intent.subject.chain_id == chain_id && wanted(entry));
+        let earlier = wanted.map(|(path, entry, _)| Earlier {
+            intent: entry.intent.clone(),
+            conclusion: entry.conclusion,
+            path: path.clone(),
+        });
+        Ok(earlier.collect())
+    }
+
+    /// The other processes' files, read once: what dies later belongs to a later process.
+    async fn others(&self) -> io::Result<&Mutex<Vec<(PathBuf, Entry, bool)>>> {
+        self.0.others.get_or_try_init(async || self.scan().await.map(Mutex::new)).await
+    }
+
+    async fn scan(&self) -> io::Result<Vec<(PathBuf, Entry, bool)>> {
+        let Some(directory) = self.0.directory.clone() else { return Ok(Vec::new()) };
+        let own = lock(&self.0.own).as_ref().map(|own| own.path().to_owned());
+        blocking(move || {
+            let found = file::list(&directory).map_err(|error| at(&directory, &error))?;
+            let others = found.into_iter().filter(|found| Some(&found.path) != own.as_ref());
+            let entries = others.flat_map(|found| {
+                fold(&found.text).into_iter().map(move |entry| (found.path.clone(), entry, found.dead))
+            });
+            Ok(entries.collect())
+        })
+        .await
+    }
+
+    /// Writes down what became of an earlier process's message.
+    pub(crate) async fn concluded(&self, earlier: &Earlier, conclusion: Conclusion) {
+        let record = Record::concluded(&earlier.intent.pending, conclusion);
+        self.note(earlier.path.clone(), record).await;
+        let pending = &earlier.intent.pending;
+        self.update(|entry| entry.intent.pending == *pending, |entry| entry.conclusion = Some(conclusion));
+    }
+
+    /// Writes down that nothing is left of what an earlier process made.
+    pub(crate) async fn gone(&self, earlier: &Earlier) {
+        self.note(earlier.path.clone(), Record::Gone(earlier.intent.subject.clone())).await;
+        self.update(|entry| entry.intent.subject == earlier.intent.subject, |entry| entry.settled = true);
+    }
+
+    /// A state has this deployment or lease: whoever created it, it is not to be taken over any more.
+    pub(crate) async fn seen(&self, subject: Subject) {
+        let paths: Vec<PathBuf> = match self.others().await {
+            Ok(others) => {
+                let others = lock(others);
+                let ours =
+                    others.iter().filter(|(_, entry, _)| entry.intent.subject == subject && !entry.settled);
+                ours.map(|(path, ..)| path.clone()).collect()
+            }
+            // What can't be read can't be taken over either.
+            Err(error) => return tracing::warn!(%error, "the journal can't be read"),
+        };
+        for path in paths {
+            self.note(path, Record::Returned(subject.clone())).await;
+        }
+        self.update(|entry| entry.intent.subject == subject, |entry| entry.settled = true);
+    }
+
+    fn update(&self, which: impl Fn(&Entry) -> bool, change: impl Fn(&mut Entry)) {
+        if let Some(others) = self.0.others.get() {
+            lock(others).iter_mut().map(|(_, entry, _)| entry).filter(|entry| which(entry)).for_each(change);
+        }
+    }
+
+    /// Adds to another process's file. Where that fails it is found out again by the next who looks.
+    async fn note(&self, path: PathBuf, record: Record) {
+        if let Err(error) = blocking(move || file::append_to(&path, &record)).await {
+            tracing::warn!(%error, "the journal can't be written to");
+        }
+    }
+
+    /// Marks as returned what an operation is about to answer with: once the last byte of the answer has gone, never
+    /// before. `what` names the operation for tests that kill at this point.
+    pub(crate) fn answering(&self, cx: &Context, what: &'static str, subject: Option<Subject>) {
+        kill::at("before-return", what);
+        let Some(subject) = subject else { return };
+        let journal = self.clone();
+        cx.on_returned(move || {
+            kill::at("after-return", what);
+            journal.returned(subject);
+        });
+    }
+
+    /// The answer about this deployment or lease has gone to Terraform: of what this process wrote down, it is not to
+    /// be taken over any more. One small write that waits for no disk; where another write does, it waits elsewhere.
+    fn returned(&self, subject: Subject) {
+        let mark = |own: &mut Option<Own>, subject| {
+            if let Some(own) = own
+                && let Err(error) = own.append(&[Record::Returned(subject)], false)
+            {
+                tracing::warn!(%error, "the journal can't be written to");
+            }
+        };
+        if let Ok(mut own) = self.0.own.try_lock() {
+            return mark(&mut own, subject);
+        }
+        let journal = self.clone();
+        tokio::task::spawn_blocking(move || mark(&mut lock(&journal.0.own), subject));
+    }
+
+    /// Takes over what an earlier process made: from now on it is this process's. `false`: another process has taken
+    /// it, or a state turned out to have it.
+    pub(crate) async fn claim(&self, earlier: &Earlier) -> io::Result<bool> {
+        let Some(directory) = self.0.directory.clone() else { return Ok(false) };
+        let right = self.right(&directory).await?;
+        let subject = &earlier.intent.subject;
+        let entries = self.scan().await?;
+        let of_it = || entries.iter().filter(|(_, entry, _)| entry.intent.subject == *subject);
+        let taken = of_it().any(|(_, entry, dead)| !dead && entry.is_unreturned());
+        let still =
+            of_it().any(|(path, entry, dead)| *dead && *path == earlier.path && entry.is_unreturned());
+        if taken || !still || self.has_own(subject).await? {
+            return Ok(false);
+        }
+        let mut records = vec![Record::Intent(Box::new(earlier.intent.clone()))];
+        records.extend(earlier.conclusion.map(|done| Record::concluded(&earlier.intent.pending, done)));
+        self.write(records, true).await?;
+        // From all files that have it: a taking over that was cut off leaves it in two.
+        let paths: Vec<PathBuf> = of_it()
+            .filter(|(_, entry, dead)| *dead && !entry.settled)
+            .map(|(path, ..)| path.clone())
+            .collect();
+        for path in paths {
+            self.note(path, Record::Moved(subject.clone())).await;
+        }
+        self.update(|entry| entry.intent.subject == *subject, |entry| entry.settled = true);
+        drop(right);
+        Ok(true)
+    }
+
+    /// Whether this process wrote an intent about the subject itself.
+    async fn has_own(&self, subject: &Subject) -> io::Result<bool> {
+        let Some(path) = lock(&self.0.own).as_ref().map(|own| own.path().to_owned()) else {
+            return Ok(false);
+        };
+        let text = blocking(move || std::fs::read_to_string(path)).await?;
+        Ok(fold(&text).iter().any(|entry| entry.intent.subject == *subject))
+    }
+
+    async fn right(&self, directory: &Path) -> io::Result<std::fs::File> {
+        for _ in 0..CLAIM_TRIES {
+            let directory = directory.to_owned();
+            if let Some(right) = blocking(move || file::claim(&directory)).await? {
+                return Ok(right);
+            }
+            tokio::time::sleep(Duration::from_millis(rand::random_range(10..30))).await;
+        }
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("another process holds {} for too long", directory.join("claim.lock").display()),
+        ))
+    }
+
+    /// Removes the files of dead processes in which nothing is left to be cared for.
+    pub(crate) async fn prune(&self) {
+        let Some(directory) = self.0.directory.clone() else { return };
+        let now = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
+        let pruned = blocking(move || {
+            if !directory.is_dir() {
+                return Ok(());
+            }
+            // Another process is at it: then it prunes, or the next one.
+            let Some(_right) = file::claim(&directory)? else { return Ok(()) };
+            for found in file::list(&directory)?.into_iter().filter(|found| found.dead) {
+                if fold(&found.text).iter().all(|entry| is_over(entry, now)) {
+                    file::remove(&found.path)?;
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = pruned.await {
+            tracing::warn!(%error, "the journal can't be pruned");
+        }
+    }
+
+    /// Adds to this process's file, which is opened by the first write.
+    async fn write(&self, records: Vec<Record>, sync: bool) -> io::Result<()> {
+        let Some(directory) = self.0.directory.clone() else { return Ok(()) };
+        let journal = self.clone();
+        blocking(move || {
+            let mut own = lock(&journal.0.own);
+            let own = match &mut *own {
+                Some(own) => own,
+                none => none.insert(Own::create(&directory)?),
+            };
+            own.append(&records, sync)
+        })
+        .await
+    }
+}
+
+/// How long after its time ran out, by this machine's clock, an open entry of a message that creates nothing is kept.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether an entry is of no use any more.
+fn is_over(entry: &Entry, now: i128) -> bool {
+    let timeout = i128::from(entry.intent.pending.timeout);
+    let old = now > timeout.saturating_add_unsigned(KEPT.as_nanos());
+    !entry.is_unreturned() && (!entry.is_open() || old)
+}
+
+fn at(directory: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", directory.display()))
+}
+
+#[async_trait]
+impl akash_chain::Journal for Journal {
+    async fn intend(&self, intents: &[Pending]) -> Result<(), String> {
+        kill::at_messages("before-journal", intents);
+        let Some(directory) = &self.0.directory else { return Ok(()) };
+        let chain_id = self.0.chain_id.get().map_or("", String::as_str);
+        let records = {
+            let names = lock(&self.0.names);
+            let record = |pending: &Pending| {
+                let name = match &pending.message {
+                    akash_chain::Msg::CreateDeployment(message) => {
+                        message.id.as_ref().and_then(|id| names.get(&id.dseq).cloned())
+                    }
+                    _ => None,
+                };
+                Record::Intent(Box::new(Intent::new(chain_id, pending.clone(), name)))
+            };
+            intents.iter().map(record).collect()
+        };
+        self.write(records, true).await.map_err(|error| {
+            format!(
+                "the journal in {} can't be written ({error}). Free the disk or make the directory writable, or set \
+                 `journal_directory` (AKASH_JOURNAL_DIR) to another directory",
+                directory.display()
+            )
+        })?;
+        kill::at_messages("after-journal", intents);
+        Ok(())
+    }
+
+    fn handed_over(&self, intents: &[Pending]) {
+        kill::at_messages("after-broadcast", intents);
+    }
+
+    async fn conclude(&self, conclusions: &[(Pending, Conclusion)]) {
+        kill::at_conclusions("after-inclusion", conclusions);
+        let records =
+            conclusions.iter().map(|(pending, conclusion)| Record::concluded(pending, *conclusion)).collect();
+        // Lost, it is looked up by whoever needs it.
+        if let Err(error) = self.write(records, false).await {
+            tracing::warn!(%error, "the journal can't be written to");
+        }
+    }
+}
+
+/// Where the journal is by default: in the user's state directory, or where the system keeps such data.
+pub(crate) fn default_directory() -> Option<PathBuf> {
+    let base = dirs::state_dir().or_else(dirs::data_local_dir)?;
+    Some(base.join("terraform-provider-akash").join("journal"))
+}
+
+#[cfg(test)]
+mod tests {
+    use akash_chain::Journal as _;
+
+    use super::record::tests::{OWNER, create};
+    use super::*;
+
+    fn journal(directory: &Path) -> Journal {
+        let journal = Journal::new(Some(directory.to_owned()));
+        journal.set_chain("x-1");
+        journal
+    }
+
+    /// What a process does that is cut off after sending.
+    async fn cut_off(directory: &Path, dseqs: &[u64]) {
+        let journal = journal(directory);
+        let intents: Vec<Pending> = dseqs.iter().map(|dseq| create(&format!("{dseq}"), *dseq)).collect();
+        journal.intend(&intents).await.unwrap();
+    }
+
+    async fn dseqs(journal: &Journal) -> Vec<u64> {
+        let earlier = journal.unreturned(OWNER).await.unwrap();
+        let mut dseqs: Vec<u64> = earlier.iter().filter_map(|one| one.intent.subject.dseq).collect();
+        dseqs.sort_unstable();
+        dseqs
+    }
+
+    #[tokio::test]
+    async fn only_what_earlier_processes_left_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        cut_off(directory.path(), &[1, 2]).await;
+        let alive = journal(directory.path());
+        alive.intend(&[create("3", 3)]).await.unwrap();
+        assert_eq!(dseqs(&journal(directory.path())).await, [1, 2]);
+        // Its own is not an earlier process's either.
+        assert_eq!(dseqs(&alive).await, [1, 2]);
+        let other = Journal::new(Some(directory.path().to_owned()));
+        other.set_chain("x-2");
+        assert!(dseqs(&other).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_returned_or_was_seen_is_not_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let journal = journal(directory.path());
+            journal.intend(&[create("1", 1), create("2", 2), create("3", 3)]).await.unwrap();
+            journal.returned(journal.subject(OWNER, 1, None));
+        }
+        let reader = journal(directory.path());
+        assert_eq!(dseqs(&reader).await, [2, 3]);
+        reader.seen(reader.subject(OWNER, 2, None)).await;
+        assert_eq!(dseqs(&reader).await, [3]);
+        assert_eq!(dseqs(&journal(directory.path())).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn one_process_takes_over_and_its_death_gives_it_back() {
+        let directory = tempfile::tempdir().unwrap();
+        cut_off(directory.path(), &[1]).await;
+        let (first, second) = (journal(directory.path()), journal(directory.path()));
+        let earlier = first.unreturned(OWNER).await.unwrap().remove(0);
+        let same = second.unreturned(OWNER).await.unwrap().remove(0);
+        let (one, other) = tokio::join!(first.claim(&earlier), second.claim(&same));
+        assert!(one.unwrap() ^ other.unwrap(), "exactly one takes it");
+        assert!(dseqs(&journal(directory.path())).await.is_empty());
+        drop((first, second));
+        let third = journal(directory.path());
+        let earlier = third.unreturned(OWNER).await.unwrap();
+        assert_eq!(earlier.len(), 1);
+        assert!(third.claim(&earlier[0]).await.unwrap());
+        assert!(!third.claim(&earlier[0]).await.unwrap(), "twice by the same process");
+        third.returned(third.subject(OWNER, 1, None));
+        drop(third);
+        assert!(dseqs(&journal(directory.path())).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn files_are_pruned_when_nothing_is_left_in_them() {
+        let directory = tempfile::tempdir().unwrap();
+        cut_off(directory.path(), &[1]).await;
+        cut_off(directory.path(), &[2]).await;
+        let journal = journal(directory.path());
+        for earlier in journal.unreturned(OWNER).await.unwrap() {
+            if earlier.intent.subject.dseq == Some(1) {
+                journal.concluded(&earlier, Conclusion::DidNotHappen).await;
+            }
+        }
+        journal.prune().await;
+        assert_eq!(file::list(directory.path()).unwrap().len(), 1);
+        assert_eq!(dseqs(&journal).await, [2]);
+    }
+
+    #[tokio::test]
+    async fn an_unwritable_directory_is_an_error_that_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = journal(&file.join("journal")).intend(&[create("1", 1)]).await.unwrap_err();
+        assert!(error.contains("file/journal") && error.contains("AKASH_JOURNAL_DIR"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn turned_off_it_writes_and_finds_nothing() {
+        let off = Journal::new(None);
+        off.intend(&[create("1", 1)]).await.unwrap();
+        assert!(dseqs(&off).await.is_empty());
+    }
+}

@@ -1,0 +1,250 @@
+//! What earlier processes were cut off at: finding out what became of it, and telling the user what no state may know.
+//!
+//! Taking something over is the matter of the resource that it belongs to.
+
+use std::time::Duration;
+
+use akash_chain::{Conclusion, Fate, Msg, QueryError};
+use akash_proto::{Dec, akash::market::v1::LeaseId};
+use futures::StreamExt as _;
+use tfplugin::Diagnostics;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::{
+    ids::GroupRef,
+    limit::Limit,
+    market::{self, Taken},
+};
+use crate::journal::Earlier;
+use crate::provider::Clients;
+
+/// How often the chain is asked again what became of a transaction.
+const POLL: Duration = Duration::from_secs(1);
+/// How many messages of earlier processes are looked up at once.
+const AT_ONCE: usize = 8;
+/// How long after a transaction's time ran out, by this machine's clock, it is still asked for.
+const AFTER: Duration = Duration::from_secs(90);
+
+/// Whether it is known what became of all that earlier processes sent about this deployment (none: about the wallet
+/// itself, as mints are). Waits until it is: nothing new may be sent while an old message may still come into a block.
+/// `false`: an error has been told.
+pub(crate) async fn settle(
+    clients: &Clients,
+    owner: &str,
+    dseq: Option<u64>,
+    limit: &Limit,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let open = match clients.journal.open(owner, dseq).await {
+        Ok(open) => open,
+        Err(error) => {
+            unreadable(&error, diagnostics);
+            return false;
+        }
+    };
+    for earlier in open {
+        if fate(clients, &earlier, limit, diagnostics).await.is_none() {
+            return false;
+        }
+    }
+    true
+}
+
+/// The journal can't be read, so it is not known what an earlier process was cut off at.
+pub(crate) fn unreadable(error: &std::io::Error, diagnostics: &mut Diagnostics) {
+    diagnostics.error(
+        "The journal can't be read",
+        format!(
+            "{error}. Nothing was sent: what an earlier run was cut off at could be done twice. Make the directory \
+             readable, or set `journal_directory` (AKASH_JOURNAL_DIR) to another one."
+        ),
+    );
+}
+
+/// What became of an earlier process's message, waiting for as long as it may still come into a block. `None`: an error
+/// has been told.
+pub(crate) async fn fate(
+    clients: &Clients,
+    earlier: &Earlier,
+    limit: &Limit,
+    diagnostics: &mut Diagnostics,
+) -> Option<Fate> {
+    let pending = &earlier.intent.pending;
+    let left = i128::from(pending.timeout) - OffsetDateTime::now_utc().unix_timestamp_nanos();
+    let until = Instant::now() + AFTER + Duration::from_nanos(u64::try_from(left).unwrap_or(0));
+    let what =
+        format!("An earlier run was cut off while it sent a message about {}", earlier.intent.resource);
+    loop {
+        let fate = match clients.chain.fate(pending).await {
+            Ok(fate) => fate,
+            Err(error) => {
+                diagnostics.error(
+                    what,
+                    format!("The chain can't be asked what became of it: {error}. Nothing was sent."),
+                );
+                return None;
+            }
+        };
+        note(clients, earlier, &fate).await;
+        if !matches!(fate, Fate::Open) {
+            return Some(fate);
+        }
+        // Where no node indexes transactions: it is dead by now or it happened, and the chain shows which.
+        match past(clients, pending.timeout).await {
+            Ok(false) => {}
+            Ok(true) => match clients.chain.fate_by_effect(pending).await {
+                Ok(Fate::Open) => {}
+                Ok(fate) => return Some(fate),
+                Err(error) => tracing::warn!(%error, "the chain can't be asked for a message's effect"),
+            },
+            Err(error) => tracing::warn!(%error, "the chain can't be asked for its time"),
+        }
+        tracing::info!(tx_hash = pending.tx_hash, "waiting for the fate of an earlier run's transaction");
+        if Instant::now() > until || !limit.sleep(POLL).await {
+            diagnostics.error(
+                what,
+                format!(
+                    "It is not known yet whether transaction {} came or will come into a block. Nothing was sent. Apply \
+                     again in a minute, when its time has run out.",
+                    pending.tx_hash
+                ),
+            );
+            return None;
+        }
+    }
+}
+
+/// Whether block time is past this (Unix ns).
+async fn past(clients: &Clients, timeout: i64) -> Result<bool, QueryError> {
+    let latest = clients.chain.latest_block().await?;
+    Ok(latest.time.unix_timestamp_nanos() > i128::from(timeout))
+}
+
+/// A lease that an earlier process took for this group and that no state knows.
+pub(crate) struct CutOff {
+    pub(crate) taken: Taken,
+    pub(crate) earlier: Earlier,
+}
+
+/// The group's running lease, if an earlier process took it and no state knows it. `Err`: an error has been told.
+pub(crate) async fn lease(
+    clients: &Clients,
+    group: &GroupRef,
+    limit: &Limit,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<CutOff>, ()> {
+    let owner = &group.deployment.owner;
+    let unreturned =
+        clients.journal.unreturned(owner).await.map_err(|error| unreadable(&error, diagnostics))?;
+    let subject = clients.journal.subject(owner, group.deployment.dseq, Some(group.gseq));
+    for earlier in unreturned.into_iter().filter(|earlier| earlier.intent.subject == subject) {
+        let Some(fate) = fate(clients, &earlier, limit, diagnostics).await else { return Err(()) };
+        let Fate::Included(outcome) = fate else { continue };
+        let running =
+            market::running_lease(clients, group, std::time::Instant::now()).await.map_err(|error| {
+                diagnostics
+                    .error(format!("Lease {group} can't be read"), format!("{error}. Nothing was sent."));
+            })?;
+        let lease = running.and_then(|row| row.lease);
+        let price = lease.as_ref().and_then(|lease| Dec::from_wire(&lease.price.as_ref()?.amount).ok());
+        match lease.and_then(|lease| lease.id).filter(|id| asked_for(&earlier, id)).zip(price) {
+            Some((id, price)) => {
+                return Ok(Some(CutOff { taken: Taken { id, price, outcome }, earlier }));
+            }
+            None => clients.journal.gone(&earlier).await,
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the message asked for this very lease.
+fn asked_for(earlier: &Earlier, lease: &LeaseId) -> bool {
+    match &earlier.intent.pending.message {
+        Msg::CreateLease(message) => message
+            .bid_id
+            .as_ref()
+            .is_some_and(|bid| bid.oseq == lease.oseq && bid.provider == lease.provider),
+        _ => false,
+    }
+}
+
+/// Settles what earlier processes left open as far as it is known by now, forgets what is over, and warns of deployments
+/// and leases that run and that no state may know of.
+pub(crate) async fn warn(clients: &Clients, diagnostics: &mut Diagnostics) {
+    clients.journal.prune().await;
+    let Some(owner) = clients.chain.wallet().map(|wallet| wallet.address().to_owned()) else { return };
+    if let Err(error) = conclude(clients, &owner).await {
+        return diagnostics.warning("The journal can't be read", format!("{error}."));
+    }
+    let mut running = Vec::new();
+    for earlier in clients.journal.unreturned(&owner).await.unwrap_or_default() {
+        match runs(clients, &earlier).await {
+            Ok(true) => running.push(earlier),
+            // Not known yet: whoever needs it waits for it.
+            Ok(false) if earlier.conclusion.is_none() => {}
+            Ok(false) => clients.journal.gone(&earlier).await,
+            Err(error) => return tracing::warn!(%error, "what the journal names can't be looked up"),
+        }
+    }
+    if running.is_empty() {
+        return;
+    }
+    let line = |earlier: &Earlier| {
+        let name =
+            earlier.intent.name.as_ref().map_or_else(String::new, |name| format!(" (name \"{name}\")"));
+        format!("- {}{name}", earlier.intent.resource)
+    };
+    let list = running.iter().map(line).collect::<Vec<_>>().join("\n");
+    diagnostics.warning(
+        "An earlier run was cut off",
+        format!(
+            "These run on {} and cost money, and no state may know them:\n{list}\n\nApplying the same configuration takes \
+             them over; nothing is created twice. What is not wanted any more can be imported and destroyed. A state that \
+             has them already clears this warning when it is next refreshed.",
+            clients.chain_id
+        ),
+    );
+}
+
+/// Looks once what became of all that earlier processes left open, and writes it down. Waits for nothing.
+async fn conclude(clients: &Clients, owner: &str) -> std::io::Result<()> {
+    let open = clients.journal.all_open(owner).await?;
+    futures::stream::iter(open)
+        .for_each_concurrent(AT_ONCE, |earlier| async move {
+            match clients.chain.fate(&earlier.intent.pending).await {
+                Ok(fate) => note(clients, &earlier, &fate).await,
+                Err(error) => tracing::warn!(%error, "what the journal names can't be looked up"),
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// Writes a fate down, if it is known and was not written down.
+async fn note(clients: &Clients, earlier: &Earlier, fate: &Fate) {
+    let conclusion = match fate {
+        Fate::Included(outcome) => Conclusion::Included(outcome.height),
+        Fate::Refused(_) | Fate::DidNotHappen => Conclusion::DidNotHappen,
+        Fate::Open => return,
+    };
+    if earlier.conclusion.is_none() {
+        clients.journal.concluded(earlier, conclusion).await;
+    }
+}
+
+/// Whether what an earlier process made runs now.
+async fn runs(clients: &Clients, earlier: &Earlier) -> Result<bool, QueryError> {
+    let subject = &earlier.intent.subject;
+    let Some(dseq) = subject.dseq else { return Ok(false) };
+    // Not older than the blocks that are known of by now: what was looked up above is in it.
+    let listing = clients.chain.listing(&subject.owner).await?;
+    Ok(match subject.gseq {
+        None => listing.deployments.contains_key(&dseq),
+        Some(gseq) => listing
+            .leases
+            .iter()
+            .filter_map(|row| row.lease.as_ref()?.id.as_ref())
+            .any(|id| id.dseq == dseq && id.gseq == gseq && asked_for(earlier, id)),
+    })
+}

@@ -1,0 +1,299 @@
+//! Reading an `akash_act`: what the wallet holds and how the chain converts, for the plan; and what came of a mint that
+//! an earlier apply did not see the end of.
+
+use akash_chain::{ChainError, Fate, Kind, QueryError};
+use akash_proto::{
+    Coin, Dec,
+    akash::{
+        bme::v1::{MintStatus, Params, QueryStatusResponse},
+        oracle::v2::QueryAggregatedPriceResponse,
+    },
+};
+use tfplugin::{Diagnostics, Read, Saved, Value};
+
+use super::amount::Terms;
+use super::ledger::{self, Settled};
+use super::model::{Act, Gate, Goal, Private, Queued, Seen, coins};
+use super::{ActResource, plan};
+use crate::provider::Clients;
+use crate::receipts;
+use crate::resources::deployment::same_chain;
+
+/// What the chain says of a wallet, and of how it converts.
+///
+/// What is in the queue is asked for first, and the balance then from no older a block: so a mint that is carried out
+/// in between is counted twice for a moment, never not at all, and nothing is minted twice.
+pub(super) async fn look(clients: &Clients, owner: &str) -> Result<Seen, QueryError> {
+    let chain = &clients.chain;
+    let queue = ledger::pending(clients, owner, "uakt").await?;
+    chain.remember_height(chain.seen_height());
+    let (balances, params, status, price) = tokio::join!(
+        chain.balances(owner),
+        chain.bme_params(),
+        chain.bme_status(),
+        chain.oracle_price("akt")
+    );
+    let balances = balances?;
+    let held = |denom: &str| balances.get(denom).copied().unwrap_or_default();
+    let (terms, gate) = terms(&params?, status, price)?;
+    let coming = queue.iter().filter_map(|line| terms.gives(line.coin.amount)).sum();
+    Ok(Seen { balance: held("uact"), akt: held("uakt"), coming, terms, gate })
+}
+
+/// The chain's own word that it has no price, if that is what an error is.
+fn stale(error: &QueryError) -> Option<&ChainError> {
+    match error {
+        QueryError::Node { error, .. } if error.kind() == Kind::OracleUnhealthy => Some(error),
+        _ => None,
+    }
+}
+
+fn terms(
+    params: &Params,
+    status: Result<QueryStatusResponse, QueryError>,
+    price: Result<QueryAggregatedPriceResponse, QueryError>,
+) -> Result<(Terms, Gate), QueryError> {
+    let floor = params.min_mint.iter().find(|coin| coin.denom == "uact");
+    let mut terms = Terms {
+        price: String::new(),
+        floor: floor.and_then(|coin| coin.amount.parse().ok()).unwrap_or_default(),
+        spread_bps: params.mint_spread_bps,
+        epoch_blocks: u64::try_from(params.min_epoch_blocks).unwrap_or_default(),
+    };
+    let mut unusable = None;
+    match price {
+        Ok(answer) => {
+            let health = answer.price_health.unwrap_or_default();
+            if !health.is_healthy {
+                unusable = Some(health.failure_reason.join(", "));
+            }
+            let twap = answer.aggregated_price.map(|price| price.twap).unwrap_or_default();
+            match Dec::from_wire(&twap) {
+                Ok(price) if price > Dec::ZERO => terms.price = price.to_string(),
+                _ => unusable = Some("the price is zero".into()),
+            }
+        }
+        Err(error) => unusable = Some(stale(&error).ok_or_else(|| error.clone())?.text.clone()),
+    }
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => {
+            let why = stale(&error).ok_or_else(|| error.clone())?.text.clone();
+            return Ok((terms, Gate::OracleStale { why }));
+        }
+    };
+    if let Some(why) = unusable {
+        return Ok((terms, Gate::OracleStale { why }));
+    }
+    let ratio = |wire: &str| Dec::from_wire(wire).unwrap_or_default().to_string();
+    let gate = match status.status() {
+        MintStatus::HaltOracle => Gate::OracleStale { why: status.status().as_str_name().to_owned() },
+        _ if !status.mints_allowed => Gate::CircuitBreaker {
+            ratio: ratio(&status.collateral_ratio),
+            halt: ratio(&status.halt_threshold),
+        },
+        MintStatus::Warning => Gate::Slow,
+        _ => Gate::Open,
+    };
+    Ok((terms, gate))
+}
+
+impl Seen {
+    /// What has to be minted for a goal, in uact, the floor aside: `None` while the balance, with what is on its way, is
+    /// not under the minimum.
+    pub(super) fn missing(&self, goal: Goal) -> Option<u128> {
+        let held = self.balance.saturating_add(self.coming);
+        (held < goal.minimum).then(|| goal.target.saturating_sub(held))
+    }
+}
+
+/// Reads.
+pub(super) async fn read(
+    clients: &Clients,
+    read: Read<ActResource>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Saved<ActResource>> {
+    let Read { mut state, mut private } = read;
+    if !same_chain(clients, &state.chain_id, diagnostics) {
+        return None;
+    }
+    let owner = state.owner.as_deref().or(state.id.as_deref()).unwrap_or_default().to_owned();
+    let settled = match settle(clients, &owner, &mut state, &mut private, diagnostics).await {
+        Ok(settled) => settled,
+        Err(error) => {
+            diagnostics.error("The mint can't be looked up", error.to_string());
+            return None;
+        }
+    };
+    let seen = match look(clients, &owner).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            diagnostics.error(format!("The balance of {owner} can't be read"), error.to_string());
+            return None;
+        }
+    };
+    // The balance moves with every deposit. It changes here only where that has a plan, or something ended.
+    let low = state.goal().is_some_and(|goal| seen.missing(goal).is_some());
+    if low || settled || !state.balance.is_known() {
+        state.balance = seen.balance.to_string().into();
+    }
+    if state.receipts.is_null() {
+        state.receipts = Value::Known(Vec::new());
+    }
+    private.seen = Some(seen);
+    private.height = Some(clients.chain.seen_height());
+    Some(Saved { state, private })
+}
+
+/// What came of a mint that was sent and not seen to its end. Whether it has come to an end.
+async fn settle(
+    clients: &Clients,
+    owner: &str,
+    state: &mut Act,
+    private: &mut Private,
+    diagnostics: &mut Diagnostics,
+) -> Result<bool, QueryError> {
+    if let Some(pending) = &private.pending {
+        match clients.chain.fate(pending).await? {
+            Fate::Included(outcome) => {
+                let coin = pending.message.takes().unwrap_or_else(|| Coin::new(0, "uakt"));
+                let wanted = private.seen.as_ref().and_then(|seen| seen.terms.gives(coin.amount));
+                private.queued = Some(Queued::new(&outcome, &coin, wanted.unwrap_or_default()));
+            }
+            Fate::Refused(refusal) => diagnostics.warning(
+                "Nothing was minted",
+                format!("The chain refused transaction {}: {refusal}.", pending.tx_hash),
+            ),
+            Fate::DidNotHappen => diagnostics.warning(
+                "Nothing was minted",
+                format!(
+                    "Transaction {} did not come into a block before its time ran out; nothing was spent.",
+                    pending.tx_hash
+                ),
+            ),
+            Fate::Open => {
+                diagnostics.warning(
+                    "The mint is still pending",
+                    format!(
+                        "It is not known yet whether transaction {} was included; apply waits for it.",
+                        pending.tx_hash
+                    ),
+                );
+                return Ok(false);
+            }
+        }
+        private.pending = None;
+    }
+    let Some(queued) = private.queued.clone() else { return Ok(false) };
+    let Some(Some(settled)) = ledger::look(clients, owner, &queued.line()).await? else { return Ok(false) };
+    clients.chain.remember_height(clients.chain.seen_height());
+    if let Settled::Canceled(reason) = &settled {
+        diagnostics.warning(
+            "The mint was cancelled by the chain",
+            format!(
+                "{} and cancelled; {} came back. {}",
+                ledger::named(&queued),
+                coins(queued.amount, &queued.denom),
+                ledger::why(*reason)
+            ),
+        );
+    }
+    let reason = plan::reason(clients, &state.reason);
+    let receipt = ledger::receipt(clients, owner, &queued, &settled, reason);
+    state.receipts = Value::Known(receipts::append(state.receipts.clone().unwrap_or_default(), [receipt]));
+    private.queued = None;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use akash_proto::akash::oracle::v2::{AggregatedPrice, PriceHealth};
+    use akash_proto::cosmos::base::v1beta1;
+
+    use super::*;
+
+    fn params() -> Params {
+        Params {
+            mint_spread_bps: 25,
+            min_epoch_blocks: 10,
+            min_mint: vec![v1beta1::Coin { denom: "uact".into(), amount: "10000000".into() }],
+            ..Params::default()
+        }
+    }
+
+    fn status(status: MintStatus) -> QueryStatusResponse {
+        QueryStatusResponse {
+            status: status.into(),
+            collateral_ratio: "500000000000000000".into(),
+            halt_threshold: "900000000000000000".into(),
+            mints_allowed: i32::from(status) < i32::from(MintStatus::HaltCr),
+            ..QueryStatusResponse::default()
+        }
+    }
+
+    fn price(is_healthy: bool) -> QueryAggregatedPriceResponse {
+        QueryAggregatedPriceResponse {
+            aggregated_price: Some(AggregatedPrice {
+                twap: "1250000000000000000".into(),
+                ..AggregatedPrice::default()
+            }),
+            price_health: Some(PriceHealth {
+                is_healthy,
+                failure_reason: vec!["too old".into()],
+                ..PriceHealth::default()
+            }),
+        }
+    }
+
+    fn node_error(codespace: &str, code: u32) -> QueryError {
+        let error = ChainError::new(codespace, code, "price stalled");
+        QueryError::Node { what: "x", endpoint: "grpc://x".into(), error }
+    }
+
+    #[test]
+    fn gates() {
+        for (is, expected) in [
+            (MintStatus::Healthy, Gate::Open),
+            (MintStatus::Warning, Gate::Slow),
+            (MintStatus::HaltCr, Gate::CircuitBreaker { ratio: "0.5".into(), halt: "0.9".into() }),
+            (MintStatus::HaltOracle, Gate::OracleStale { why: "mint_status_halt_oracle".into() }),
+        ] {
+            let (terms, gate) = terms(&params(), Ok(status(is)), Ok(price(true))).unwrap();
+            assert_eq!(gate, expected);
+            assert_eq!((terms.price.as_str(), terms.floor, terms.spread_bps), ("1.25", 10_000_000, 25));
+        }
+        let healthy = || Ok(status(MintStatus::Healthy));
+        let (_, gate) = terms(&params(), healthy(), Ok(price(false))).unwrap();
+        assert_eq!(gate, Gate::OracleStale { why: "too old".into() });
+        // As the recorded chain answers without a price: both are errors of the oracle.
+        let stalled = || node_error("oracle.v2", 4);
+        let (terms_then, gate) = terms(&params(), Err(stalled()), Err(stalled())).unwrap();
+        assert_eq!(gate, Gate::OracleStale { why: "price stalled".into() });
+        assert_eq!(terms_then.mint(1), None);
+        // Anything else is no answer.
+        assert!(terms(&params(), Err(node_error("sdk", 1)), Ok(price(true))).is_err());
+        assert!(terms(&params(), healthy(), Err(node_error("sdk", 1))).is_err());
+    }
+
+    #[test]
+    fn what_is_missing() {
+        let seen = |balance, coming| Seen {
+            balance,
+            akt: 0,
+            coming,
+            terms: Terms { price: "1".into(), floor: 10, spread_bps: 0, epoch_blocks: 10 },
+            gate: Gate::Open,
+        };
+        let goal = Goal { minimum: 20, target: 50 };
+        for (balance, coming, missing) in [
+            (0, 0, Some(50)),
+            (19, 0, Some(31)),
+            (20, 0, None),
+            (10, 10, None),
+            (9, 10, Some(31)),
+            (60, 0, None),
+        ] {
+            assert_eq!(seen(balance, coming).missing(goal), missing, "{balance} {coming}");
+        }
+    }
+}
