@@ -110,7 +110,7 @@ pub(super) async fn update(
         }
         Some(_) => {}
         None => {
-            diagnostics.error("`minimum` can't be read", "It is a coin in uact, for example `20000000uact`.")
+            diagnostics.error("`minimum` can't be read", "It is a coin in uact, for example `20000000uact`.");
         }
     }
     if done.complete {
