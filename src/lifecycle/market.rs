@@ -4,7 +4,7 @@
 //! and the provider's gateway are not this module's matter.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 use std::time::Duration;
@@ -164,7 +164,7 @@ pub(crate) async fn take(
     let (oseq, mut market) = open_order(clients, group, &mut watch, limit).await?;
     let until = Instant::now() + patience.timeout;
     let mut collected = Collected::default();
-    let mut queue = Queue::default();
+    let mut late_comer = None;
     loop {
         let order = market.open_order(deployment.dseq, *gseq).and_then(|order| order.id.as_ref());
         if order.is_none_or(|id| id.oseq != oseq) {
@@ -177,9 +177,9 @@ pub(crate) async fn take(
         let late = Instant::now() >= until;
         let mut refused = false;
         let mut ripe = collected.settled(&market, &bids, patience.settle);
-        if patience.settle.is_none() {
-            ripe &= !queue.holds(ripe, &market, &clients.leasing);
-        }
+        // Ripe from the first: it comes late, so others may, too.
+        let late_comer = *late_comer.get_or_insert(ripe && patience.settle.is_none());
+        ripe &= !(late_comer && clients.leasing.holds(&market));
         // At the end of the time an acceptable bid is taken even if more could have come.
         if ripe || late {
             let best =
@@ -212,6 +212,7 @@ pub(crate) struct Leasing {
     busy: Arc<AtomicUsize>,
     /// Of these, how many wait for bids.
     waiting: Arc<AtomicUsize>,
+    held: Arc<Mutex<Held>>,
 }
 
 /// Counts one as long as it lives.
@@ -241,25 +242,31 @@ impl Leasing {
         Counted::one(&self.waiting)
     }
 
-    /// Whether some of them are past waiting, so that others may follow them soon.
-    fn goes_on(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) < self.busy.load(Ordering::Relaxed)
+    /// Whether those that come late hold at this block: others have just come, or may follow as some are past waiting.
+    /// All that ask at the same block are told the same.
+    fn holds(&self, market: &Market) -> bool {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.released == market.height {
+            return false;
+        }
+        let busy = self.busy.load(Ordering::Relaxed);
+        let others = market.newcomers > 0 || self.waiting.load(Ordering::Relaxed) < busy;
+        let since = *held.since.get_or_insert(market.time);
+        let holds = busy > 1 && others && market.time - since < COMPANY;
+        if !holds {
+            *held = Held { since: None, released: market.height };
+        }
+        holds
     }
 }
 
-/// Whether a lease waits for others although its bids are ripe.
-#[derive(Default)]
-struct Queue {
-    /// The time of the first block that it saw, if its bids were ripe then: it comes late, so others may, too.
-    late: Option<Option<OffsetDateTime>>,
-}
-
-impl Queue {
-    fn holds(&mut self, ripe: bool, market: &Market, leasing: &Leasing) -> bool {
-        let own = usize::from(self.late.is_none());
-        let Some(since) = *self.late.get_or_insert(ripe.then_some(market.time)) else { return false };
-        market.time - since < COMPANY && (market.newcomers > own || leasing.goes_on())
-    }
+/// Those that hold.
+#[derive(Debug, Default)]
+struct Held {
+    /// The time of the block at which the first of them began to.
+    since: Option<OffsetDateTime>,
+    /// The last block at which all were let go.
+    released: u64,
 }
 
 /// The market at the next block.
