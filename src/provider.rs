@@ -16,6 +16,7 @@ use crate::data_sources::bids::BidsDataSource;
 use crate::functions;
 use crate::journal::Journal;
 use crate::lifecycle::earlier;
+use crate::lifecycle::market::Leasing;
 use crate::resources::{act::ActResource, deployment::DeploymentResource, lease::LeaseResource};
 
 /// What every resource and data source works with, once the provider is configured.
@@ -34,6 +35,8 @@ pub(crate) struct Clients {
     pub(crate) deposit_sources: Vec<String>,
     /// The reason of resources that give none.
     pub(crate) reason: Option<String>,
+    /// The leases that are being created.
+    pub(crate) leasing: Leasing,
     /// What was about to be sent, by this process and by earlier ones.
     pub(crate) journal: Journal,
     /// Held while ACT is minted or burnt: who looks at the balance must see what the one before has done.
@@ -278,6 +281,7 @@ async fn connect(
         owner,
         deposit_sources: settings.deposit_sources,
         reason: settings.reason,
+        leasing: Leasing::default(),
         journal,
         minting: tokio::sync::Mutex::default(),
     })

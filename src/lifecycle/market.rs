@@ -3,8 +3,10 @@
 //! The order's state decides what can be leased, not an open bid: the chain may leave losing bids open. The manifest
 //! and the provider's gateway are not this module's matter.
 
-use std::mem;
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::time::Duration;
 
 use akash_chain::{ChainError, Kind, Market, MarketWatch, Outcome, QueryError, SubmitError};
@@ -26,8 +28,9 @@ use crate::provider::Clients;
 const BID_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// By default bids are collected for so many blocks after the first.
 const SETTLE_BLOCKS: u64 = 2;
-/// A lease whose bids are ripe waits so many blocks at most for others that have just begun to wait.
-const COMPANY_BLOCKS: u64 = 2;
+/// A lease that was held up by `-parallelism` and finds its bids ripe waits so long, in block time, for the others that
+/// are.
+const COMPANY: Duration = Duration::from_secs(4);
 /// Only for an order whose block a node no longer has.
 const BLOCK_SECONDS: u64 = 6;
 /// An order of fewer blocks is younger than the bid timeout, also where a block takes twice as long.
@@ -156,11 +159,12 @@ pub(crate) async fn take(
     limit: &Limit,
 ) -> Result<Taken, NoLease> {
     let GroupRef { deployment, gseq } = group;
+    let _waiting = clients.leasing.wait();
     let mut watch = clients.chain.watch_market(&deployment.owner);
     let (oseq, mut market) = open_order(clients, group, &mut watch, limit).await?;
     let until = Instant::now() + patience.timeout;
     let mut collected = Collected::default();
-    let (mut new, mut held) = (true, 0);
+    let mut late_comer = None;
     loop {
         let order = market.open_order(deployment.dseq, *gseq).and_then(|order| order.id.as_ref());
         if order.is_none_or(|id| id.oseq != oseq) {
@@ -173,11 +177,9 @@ pub(crate) async fn take(
         let late = Instant::now() >= until;
         let mut refused = false;
         let mut ripe = collected.settled(&market, &bids, patience.settle);
-        // Leases that begin within a few blocks, as after one another under `-parallelism`, end up in one transaction.
-        let others = market.newcomers > usize::from(mem::replace(&mut new, false));
-        if ripe && others && held < COMPANY_BLOCKS && patience.settle.is_none() {
-            (ripe, held) = (false, held + 1);
-        }
+        // Ripe from the first: it comes late, so others may, too.
+        let late_comer = *late_comer.get_or_insert(ripe && patience.settle.is_none());
+        ripe &= !(late_comer && clients.leasing.holds(&market));
         // At the end of the time an acceptable bid is taken even if more could have come.
         if ripe || late {
             let best =
@@ -200,6 +202,71 @@ pub(crate) async fn take(
             () = limit.token().cancelled() => return Err(NoLease::Ended(collected.passed_over)),
         }
     }
+}
+
+/// The leases that are being created in this process: for those that come one after the other under `-parallelism`, to
+/// end up in one transaction.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leasing {
+    /// From the first look at the market until the lease is ready.
+    busy: Arc<AtomicUsize>,
+    /// Of these, how many wait for bids.
+    waiting: Arc<AtomicUsize>,
+    held: Arc<Mutex<Held>>,
+}
+
+/// Counts one as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn one(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Leasing {
+    /// One lease more is being created.
+    pub(crate) fn begin(&self) -> Counted {
+        Counted::one(&self.busy)
+    }
+
+    fn wait(&self) -> Counted {
+        Counted::one(&self.waiting)
+    }
+
+    /// Whether those that come late hold at this block: others have just come, or may follow as some are past waiting.
+    /// All that ask at the same block are told the same.
+    fn holds(&self, market: &Market) -> bool {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.released == market.height {
+            return false;
+        }
+        let busy = self.busy.load(Ordering::Relaxed);
+        let others = market.newcomers > 0 || self.waiting.load(Ordering::Relaxed) < busy;
+        let since = *held.since.get_or_insert(market.time);
+        let holds = busy > 1 && others && market.time - since < COMPANY;
+        if !holds {
+            *held = Held { since: None, released: market.height };
+        }
+        holds
+    }
+}
+
+/// Those that hold.
+#[derive(Debug, Default)]
+struct Held {
+    /// The time of the block at which the first of them began to.
+    since: Option<OffsetDateTime>,
+    /// The last block at which all were let go.
+    released: u64,
 }
 
 /// The market at the next block.

@@ -238,6 +238,7 @@ async fn acquire(
     mut saved: Saved<LeaseResource>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Saved<LeaseResource>> {
+    let _leasing = clients.leasing.begin();
     let mut policy = Policy::new(config.select.known(), config.provider_address.as_deref());
     let mut refusals: Vec<String> = Vec::new();
     loop {
