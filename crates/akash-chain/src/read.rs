@@ -23,7 +23,7 @@ use crate::{
     endpoint::{
         Endpoint,
         fault::{Fault, FaultKind},
-        health::Health,
+        health::{Best, Health},
         node::{Caller, HEIGHT_HEADER, Node},
     },
 };
@@ -190,7 +190,8 @@ impl Inner {
 
     /// The endpoints, the healthiest first; in the configured order where there is no difference.
     pub(crate) fn by_health(&self) -> Vec<Arc<Node>> {
-        let best = self.nodes.iter().filter_map(|node| node.health(|health| health.age())).min();
+        let best =
+            self.nodes.iter().fold(Best::default(), |best, node| node.health(|health| best.with(health)));
         let mut nodes = self.nodes.clone();
         nodes.sort_by_key(|node| node.health(|health| health.rank(best)));
         nodes
@@ -224,6 +225,7 @@ impl Inner {
         node: &Arc<Node>,
         height: Option<u64>,
     ) -> Result<(Block, String), Fault> {
+        let begun = Instant::now();
         let answer = self
             .ask(node, None, async |caller| {
                 let mut client = tendermint::service_client::ServiceClient::new(caller);
@@ -241,6 +243,7 @@ impl Inner {
                 }
             })
             .await?;
+        let took = begun.elapsed();
         let header = match answer {
             Answered::Answer(block, _) => block.and_then(|block| block.header),
             Answered::Error(status) => {
@@ -256,7 +259,7 @@ impl Inner {
             time: OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(|_| malformed())?,
         };
         if height.is_none() {
-            node.health(|health| health.block(block.time));
+            node.health(|health| health.block(block.time, took));
         }
         Ok((block, header.chain_id))
     }
