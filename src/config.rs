@@ -230,8 +230,10 @@ impl ProviderConfig {
             resolver.text(self.transaction_timeout, "transaction_timeout", "AKASH_TRANSACTION_TIMEOUT");
         let transaction_timeout =
             resolver.parsed(timeout, "a duration from `1s` to `10m`", within_the_chains_limit);
-        let journal_directory =
-            resolver.journal(self.journal_directory.into_known().or_else(|| env("AKASH_JOURNAL_DIR")));
+        // Without a wallet nothing is sent, so nothing need be written down.
+        let journal_directory = mnemonic.as_ref().and_then(|_| {
+            resolver.journal(self.journal_directory.into_known().or_else(|| env("AKASH_JOURNAL_DIR")))
+        });
         let failed = resolver.failed;
         let Place { network, endpoints, endpoints_from, chain_id } = place.filter(|_| !failed)?;
         Some(Settings {
@@ -518,9 +520,11 @@ mod tests {
             let config = ProviderConfig { journal_directory: text.into(), ..network("devnet") };
             resolve(config, variables).0.unwrap().journal_directory
         };
-        assert_eq!(directory("", &[("AKASH_JOURNAL_DIR", "/j")]), None);
-        assert_eq!(directory("/a", &[("AKASH_JOURNAL_DIR", "/j")]), Some("/a".into()));
-        let settings = resolve(network("devnet"), &[("AKASH_JOURNAL_DIR", "/j")]).0.unwrap();
+        let variables = [("AKASH_JOURNAL_DIR", "/j"), ("AKASH_MNEMONIC", "words")];
+        assert_eq!(directory("", &variables), None);
+        assert_eq!(directory("/a", &variables), Some("/a".into()));
+        assert_eq!(directory("/a", &[]), None, "no wallet");
+        let settings = resolve(network("devnet"), &variables).0.unwrap();
         assert_eq!(settings.journal_directory, Some("/j".into()));
     }
 
