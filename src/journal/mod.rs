@@ -189,7 +189,8 @@ impl Journal {
         }
     }
 
-    /// Adds to another process's file, which may be gone meanwhile: pruned, and so of no use. Where that fails it is found out again by the next who looks.
+    /// Adds to another process's file, which may be gone meanwhile: pruned, and so of no use. Where it fails otherwise,
+    /// the next who looks finds it out again.
     async fn note(&self, path: PathBuf, record: Record) {
         if let Err(error) = blocking(move || file::append_to(&path, &record)).await {
             tracing::warn!(%error, "the journal can't be written to");

@@ -91,14 +91,10 @@ pub(crate) async fn fate(
             return Some(fate);
         }
         // Where no node indexes transactions: it is dead by now or it happened, and the chain shows which.
-        match past(clients, pending.timeout).await {
-            Ok(false) => {}
-            Ok(true) => match clients.chain.fate_by_effect(pending).await {
-                Ok(Fate::Open) => {}
-                Ok(fate) => return Some(fate),
-                Err(error) => tracing::warn!(%error, "the chain can't be asked for a message's effect"),
-            },
-            Err(error) => tracing::warn!(%error, "the chain can't be asked for its time"),
+        match clients.chain.fate_by_effect(pending).await {
+            Ok(Fate::Open) => {}
+            Ok(fate) => return Some(fate),
+            Err(error) => tracing::warn!(%error, "the chain can't be asked for a message's effect"),
         }
         tracing::info!(tx_hash = pending.tx_hash, "waiting for the fate of an earlier run's transaction");
         if Instant::now() > until || !limit.sleep(POLL).await {
@@ -113,12 +109,6 @@ pub(crate) async fn fate(
             return None;
         }
     }
-}
-
-/// Whether block time is past this (Unix ns).
-async fn past(clients: &Clients, timeout: i64) -> Result<bool, QueryError> {
-    let latest = clients.chain.latest_block().await?;
-    Ok(latest.time.unix_timestamp_nanos() > i128::from(timeout))
 }
 
 /// A lease that an earlier process took for this group and that no state knows.
@@ -237,7 +227,10 @@ async fn note(clients: &Clients, earlier: &Earlier, fate: &Fate) {
 async fn runs(clients: &Clients, earlier: &Earlier) -> Result<bool, QueryError> {
     let subject = &earlier.intent.subject;
     let Some(dseq) = subject.dseq else { return Ok(false) };
-    // Not older than the blocks that are known of by now: what was looked up above is in it.
+    // A node that has not seen its block yet says nothing.
+    if let Some(Conclusion::Included(height)) = earlier.conclusion {
+        clients.chain.remember_height(height);
+    }
     let listing = clients.chain.listing(&subject.owner).await?;
     Ok(match subject.gseq {
         None => listing.deployments.contains_key(&dseq),

@@ -497,3 +497,18 @@ async fn a_refused_transaction_is_concluded() {
         [("intend", 1), ("handed over", 1), ("did not happen", 1), ("intend", 1), ("did not happen", 1)];
     assert_eq!(*journal.calls.lock().unwrap(), expected);
 }
+
+#[tokio::test]
+async fn an_effect_that_is_not_there_proves_nothing_before_the_timeout() {
+    let (mock, chain) = start().await;
+    let seen = Mutex::new(None);
+    mock.world().script.push_back(Broadcast::LoseAll);
+    let observe = |pending: &Pending| *seen.lock().unwrap() = Some(pending.clone());
+    _ = chain.submit(create(1), &CancellationToken::new(), &observe).await;
+    let mut pending = seen.into_inner().unwrap().unwrap();
+    let now = i64::try_from(mock.world().time.unix_timestamp_nanos()).unwrap();
+    pending.timeout = now + 60_000_000_000;
+    assert!(matches!(chain.fate_by_effect(&pending).await.unwrap(), Fate::Open));
+    pending.timeout = now - 1;
+    assert!(matches!(chain.fate_by_effect(&pending).await.unwrap(), Fate::DidNotHappen));
+}

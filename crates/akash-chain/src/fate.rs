@@ -126,16 +126,9 @@ impl Chain {
         let sights = self.inner().sights(&pending.tx_hash).await;
         match verdict(pending.timeout, &sights) {
             Verdict::Found(found) => self.settled(pending, &found).await,
-            Verdict::Dead => self.dead(pending).await,
+            Verdict::Dead => self.fate_by_effect(pending).await,
             Verdict::Waiting | Verdict::NobodyKnows => Ok(Fate::Open),
         }
-    }
-
-    /// What the chain shows of a message's effect, where no node can show its transaction. Only to be asked once block
-    /// time is past the timeout; before that, it may still happen. [`Fate::DidNotHappen`] means that the effect is not
-    /// there, which somebody else may have undone meanwhile.
-    pub async fn fate_by_effect(&self, pending: &Pending) -> Result<Fate, QueryError> {
-        self.dead(pending).await
     }
 
     /// What a transaction in a block means for one of its messages.
@@ -153,8 +146,15 @@ impl Chain {
         Ok(Fate::Refused(Refusal { stage: Stage::Deliver, error, tx: Some(Box::new(outcome)) }))
     }
 
-    /// A transaction that no block can take any more: looks for the message's effect before it says so.
-    pub(crate) async fn dead(&self, pending: &Pending) -> Result<Fate, QueryError> {
+    /// What the chain shows of a message's effect, where no node shows its transaction. Before block time is past the
+    /// timeout it may still happen, so that is [`Fate::Open`]; the effect is then looked for on nodes that have that
+    /// block. [`Fate::DidNotHappen`] means that the effect is not there, which somebody else may have undone meanwhile.
+    pub async fn fate_by_effect(&self, pending: &Pending) -> Result<Fate, QueryError> {
+        let latest = self.latest_block().await?;
+        if latest.time.unix_timestamp_nanos() <= i128::from(pending.timeout) {
+            return Ok(Fate::Open);
+        }
+        self.remember_height(latest.height);
         let seen = match self.effect(pending).await? {
             Effect::NotThere => return Ok(Fate::DidNotHappen),
             Effect::CannotTell => return Ok(Fate::Open),
@@ -162,7 +162,7 @@ impl Chain {
         };
         let block = match seen {
             Some(height) => Block { height, time: self.block_time(height).await? },
-            None => self.latest_block().await?,
+            None => latest,
         };
         Ok(Fate::Included(Outcome {
             tx_hash: pending.tx_hash.clone(),

@@ -254,7 +254,7 @@ impl Chain {
                     Verdict::Dead => {
                         let mut ended = Vec::new();
                         for (job, pending) in jobs.into_iter().zip(pendings) {
-                            let fate = self.dead(&pending).await;
+                            let fate = self.fate_by_effect(&pending).await;
                             ended.push((job, pending, fate));
                         }
                         self.end(ended).await;

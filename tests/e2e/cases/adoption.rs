@@ -26,6 +26,7 @@ cases![
     other_groups_are_not_taken,
     cut_off_is_named_in_a_warning,
     cut_off_where_no_node_indexes,
+    cut_off_is_not_forgotten_by_a_node_that_is_behind,
     two_machines_one_name,
     two_machines_one_wallet,
     adopt_takes_equal_groups,
@@ -194,6 +195,21 @@ async fn cut_off_where_no_node_indexes(case: Case) -> Result<()> {
     network.local()?.wait_blocks(2).await;
     let dseq = network.active().await?;
     network.local()?.times(Fault::IndexingDisabled, 12);
+    workspace.apply().await?.expect_warning(&["taken over", &dseq[0]])?;
+    ensure!(network.active().await? == dseq, "{:?}", network.active().await?);
+    workspace.expect_no_changes().await
+}
+
+/// A node that has not seen the deployment's block yet must not make the journal forget it.
+async fn cut_off_is_not_forgotten_by_a_node_that_is_behind(case: Case) -> Result<()> {
+    let network = case.devnet().await?;
+    let workspace = workspace(&case, &network).await?;
+    workspace.write("main.tf", &config::deployment(""));
+    cut_off(&workspace, "before-return:create").await?;
+    let dseq = network.active().await?;
+    network.local()?.set(Fault::StaleHeight { blocks: 8 });
+    workspace.try_plan(&[]).await?;
+    network.local()?.clear();
     workspace.apply().await?.expect_warning(&["taken over", &dseq[0]])?;
     ensure!(network.active().await? == dseq, "{:?}", network.active().await?);
     workspace.expect_no_changes().await
