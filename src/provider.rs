@@ -88,6 +88,17 @@ impl Shared {
         None
     }
 
+    /// The clients, for a resource that was last read at this height: answers from below it do not count.
+    pub(crate) fn clients_at(
+        &self,
+        height: Option<u64>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Arc<Clients>> {
+        let clients = self.clients(diagnostics)?;
+        clients.chain.remember_height(height.unwrap_or(0));
+        Some(clients)
+    }
+
     /// The clients, if they are there. For what a plan may do with or without.
     pub(crate) fn ready(&self) -> Option<Arc<Clients>> {
         match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {

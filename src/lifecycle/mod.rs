@@ -1,5 +1,6 @@
 //! What resources and data sources share: ids, costs, choosing among bids, waiting until a lease is ready.
 
+pub(crate) mod belongs;
 pub(crate) mod cost;
 pub(crate) mod dseq;
 pub(crate) mod duration;

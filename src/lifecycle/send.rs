@@ -1,6 +1,6 @@
 //! Sending one message for a resource, and telling the user what came of it.
 
-use akash_chain::{Fate, Kind, Msg, OpenReason, Outcome, Pending, SubmitError};
+use akash_chain::{Fate, Kind, Msg, OpenReason, Outcome, Pending, SubmitError, Wallet};
 use tfplugin::Diagnostics;
 
 use super::limit::Limit;
@@ -18,6 +18,20 @@ pub(crate) async fn send(
             tracing::info!(tx_hash = pending.tx_hash, "sending a transaction");
         })
         .await
+}
+
+/// The wallet; without one an error that says so. `what` completes "… failed".
+pub(crate) fn wallet<'a>(
+    clients: &'a Clients,
+    what: &str,
+    limit: &Limit,
+    diagnostics: &mut Diagnostics,
+) -> Option<&'a Wallet> {
+    let wallet = clients.chain.wallet();
+    if wallet.is_none() {
+        tell(what, &SubmitError::NoWallet, limit, diagnostics);
+    }
+    wallet
 }
 
 /// The kind of the chain's refusal, if the chain refused.

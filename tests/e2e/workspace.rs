@@ -158,6 +158,17 @@ impl Workspace {
         self.run(&[&["apply", "-json", "-auto-approve"], args].concat()).await
     }
 
+    /// Applies with these further arguments until the plugin is killed at this point of `src/kill.rs`.
+    pub(crate) async fn kill(&self, point: &str, args: &[&str]) -> Result<Output> {
+        let mark = self.path().join("../killed");
+        self.env("AKASH_KILL_AT", Some(point));
+        self.env("AKASH_KILL_MARK", Some(&mark.to_string_lossy()));
+        let output = self.try_apply(args).await?;
+        self.env("AKASH_KILL_AT", None);
+        ensure!(mark.is_file(), "{point} was not reached: {output}");
+        Ok(output)
+    }
+
     /// `destroy` that must work.
     pub(crate) async fn destroy(&self) -> Result<Output> {
         self.run(&["apply", "-destroy", "-json", "-auto-approve"]).await?.succeeded()

@@ -11,10 +11,10 @@ use super::amount::Mint;
 use super::ledger::{self, Settled, Waited};
 use super::model::{Act, Gate, Goal, Private, Queued, Seen, act, akt, coins};
 use super::{ActResource, plan, read};
+use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::{duration::Timeouts, earlier, limit::Limit, send};
 use crate::provider::Clients;
 use crate::receipts;
-use crate::resources::deployment::{same_chain, same_owner};
 
 /// How often the queue of others is waited for before a plan is asked for anew.
 const ROUNDS: u32 = 3;
@@ -51,11 +51,7 @@ pub(super) async fn create(
 ) -> Option<Saved<ActResource>> {
     let Create { config, planned, mut private } = create;
     let limit = Limit::start(cx.cancel(), Timeouts::create(&config.timeouts));
-    let Some(wallet) = clients.chain.wallet() else {
-        send::tell("Minting ACT", &SubmitError::NoWallet, &limit, diagnostics);
-        return None;
-    };
-    let owner = wallet.address().to_owned();
+    let owner = send::wallet(clients, "Minting ACT", &limit, diagnostics)?.address().to_owned();
     let reason = plan::reason(clients, &config.reason);
     let Some(goal) = config.goal() else {
         diagnostics.error("`minimum` can't be read", "It is a coin in uact, for example `20000000uact`.");
@@ -482,8 +478,8 @@ pub(super) async fn delete(
         );
         return;
     }
-    if clients.chain.wallet().is_none() {
-        return send::tell("Burning ACT", &SubmitError::NoWallet, &limit, diagnostics);
+    if send::wallet(clients, "Burning ACT", &limit, diagnostics).is_none() {
+        return;
     }
     let Some(_turn) = turn(clients, &limit, diagnostics).await else { return };
     let owner = prior.owner.clone().unwrap_or_default();

@@ -15,7 +15,7 @@ use tfplugin::{
     Schema, Update, Value, async_trait,
 };
 
-use super::deployment::{same_chain, same_owner};
+use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::provider::Shared;
 use model::{Act, Private, act};
 
@@ -119,15 +119,13 @@ impl Resource for ActResource {
         if self.shared.is_unknown() {
             return Some(Saved { state: read.state, private: read.private });
         }
-        let clients = self.shared.clients(diagnostics)?;
-        clients.chain.remember_height(read.private.height.unwrap_or(0));
+        let clients = self.shared.clients_at(read.private.height, diagnostics)?;
         read::read(&clients, read, diagnostics).await
     }
 
     async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
-        match self.shared.clients(diagnostics) {
+        match self.shared.clients_at(update.private.height, diagnostics) {
             Some(clients) => {
-                clients.chain.remember_height(update.private.height.unwrap_or(0));
                 let mut saved = apply::update(&clients, cx, update, diagnostics).await;
                 saved.private.height = Some(clients.chain.remembered_height());
                 saved
@@ -137,8 +135,7 @@ impl Resource for ActResource {
     }
 
     async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
-        if let Some(clients) = self.shared.clients(diagnostics) {
-            clients.chain.remember_height(delete.private.height.unwrap_or(0));
+        if let Some(clients) = self.shared.clients_at(delete.private.height, diagnostics) {
             apply::delete(&clients, cx, delete, diagnostics).await;
         }
     }

@@ -15,9 +15,9 @@ use super::amount::Terms;
 use super::ledger::{self, Settled};
 use super::model::{Act, Gate, Goal, Private, Queued, Seen, coins};
 use super::{ActResource, plan};
+use crate::lifecycle::belongs::same_chain;
 use crate::provider::Clients;
 use crate::receipts;
-use crate::resources::deployment::same_chain;
 
 /// The least of a collateral ratio that is shown: 0.0001.
 const RATIO_UNIT: i128 = 100_000_000_000_000;

@@ -15,7 +15,8 @@ use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value}
 
 use super::model::{Deployment, ceiling};
 use super::place::{self, Existing, Place};
-use super::{DeploymentResource, plan, read, same_chain, same_owner};
+use super::{DeploymentResource, plan, read};
+use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::{duration::Timeouts, earlier, ids::DeploymentRef, limit::Limit, send};
 use crate::provider::Clients;
 use crate::receipts::{self, Answer, Receipt, Target};
@@ -112,11 +113,7 @@ pub(super) async fn create(
 ) -> Option<Saved<DeploymentResource>> {
     let Create { config, planned, mut private } = create;
     let limit = Limit::start(cx.cancel(), Timeouts::create(&config.timeouts));
-    let Some(wallet) = clients.chain.wallet() else {
-        send::tell("Creating the deployment", &SubmitError::NoWallet, &limit, diagnostics);
-        return None;
-    };
-    let owner = wallet.address().to_owned();
+    let owner = send::wallet(clients, "Creating the deployment", &limit, diagnostics)?.address().to_owned();
     let sdl = plan::compiled(config.sdl.as_deref().unwrap_or_default(), diagnostics)?;
     let dseq = match place::find(clients, &owner, &config, &sdl, &limit, diagnostics).await? {
         Place::New(dseq) => dseq,

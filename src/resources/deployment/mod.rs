@@ -12,6 +12,7 @@ use tfplugin::{
 };
 
 use crate::journal::Subject;
+use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::ids::{DeploymentIdentity, DeploymentRef};
 use crate::provider::{Clients, Shared};
 use model::{Deployment, Private};
@@ -48,37 +49,6 @@ fn subject(clients: &Clients, state: &Deployment) -> Option<Subject> {
 /// The journal's mark follows the answer.
 fn answering(clients: &Clients, cx: &Context, what: &'static str, state: &Deployment) {
     clients.journal.answering(cx, what, subject(clients, state));
-}
-
-/// Refuses to touch a resource of another chain: its absence here would mean nothing.
-pub(crate) fn same_chain(clients: &Clients, chain_id: &Value<String>, diagnostics: &mut Diagnostics) -> bool {
-    let Some(recorded) = chain_id.as_deref().filter(|recorded| *recorded != clients.chain_id) else {
-        return true;
-    };
-    diagnostics.error(
-        "The resource is on another chain",
-        format!(
-            "State says chain `{recorded}`, the provider is configured for `{}`. Nothing was read or changed. Configure \
-             the provider for `{recorded}`, or remove the resource from state if it is to be forgotten.",
-            clients.chain_id
-        ),
-    );
-    false
-}
-
-/// Refuses to change what belongs to another wallet.
-pub(crate) fn same_owner(clients: &Clients, owner: Option<&str>, diagnostics: &mut Diagnostics) -> bool {
-    let (Some(owner), Some(wallet)) = (owner, clients.owner.as_deref()) else { return true };
-    if owner == wallet {
-        return true;
-    }
-    diagnostics.error(
-        "The resource belongs to another wallet",
-        format!(
-            "Its owner is {owner}, the configured wallet is {wallet}, which can read it but not change it."
-        ),
-    );
-    false
 }
 
 #[async_trait]
@@ -158,17 +128,15 @@ impl Resource for DeploymentResource {
         if self.shared.is_unknown() {
             return Some(Saved { state: read.state, private: read.private });
         }
-        let clients = self.shared.clients(diagnostics)?;
+        let clients = self.shared.clients_at(read.private.height, diagnostics)?;
         self.seen(&read.state).await;
-        clients.chain.remember_height(read.private.height.unwrap_or(0));
         read::read(&clients, read, diagnostics).await
     }
 
     async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
-        match self.shared.clients(diagnostics) {
+        match self.shared.clients_at(update.private.height, diagnostics) {
             Some(clients) => {
                 self.seen(&update.prior).await;
-                clients.chain.remember_height(update.private.height.unwrap_or(0));
                 let mut saved = apply::update(&clients, cx, update, diagnostics).await;
                 saved.private.height = Some(clients.chain.remembered_height());
                 answering(&clients, cx, "update", &saved.state);
@@ -179,9 +147,8 @@ impl Resource for DeploymentResource {
     }
 
     async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
-        if let Some(clients) = self.shared.clients(diagnostics) {
+        if let Some(clients) = self.shared.clients_at(delete.private.height, diagnostics) {
             self.seen(&delete.prior).await;
-            clients.chain.remember_height(delete.private.height.unwrap_or(0));
             let prior = delete.prior.clone();
             apply::delete(&clients, cx, delete, diagnostics).await;
             answering(&clients, cx, "close", &prior);

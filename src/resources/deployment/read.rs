@@ -11,9 +11,9 @@ use akash_proto::akash::{
 use akash_sdl::Group;
 use tfplugin::{Diagnostics, Read, Saved, Value};
 
+use super::DeploymentResource;
 use super::model::{Deployment, Private};
-use super::{DeploymentResource, same_chain};
-use crate::lifecycle::ids::DeploymentRef;
+use crate::lifecycle::{belongs::same_chain, ids::DeploymentRef};
 use crate::provider::Clients;
 use crate::receipts::hex;
 

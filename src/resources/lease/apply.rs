@@ -15,6 +15,7 @@ use super::LeaseResource;
 use super::model::{Lease, Private};
 use super::plan::{self, Step};
 use super::ready::{self, Readiness};
+use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::{
     cost::Cost,
     duration::{self, Timeouts},
@@ -29,7 +30,7 @@ use crate::lifecycle::{
 };
 use crate::provider::Clients;
 use crate::receipts::{self, Answer, Receipt, Target, hex};
-use crate::resources::deployment::{is_closed, same_chain, same_owner};
+use crate::resources::deployment::is_closed;
 
 /// How long to wait for an acceptable bid, by default.
 const BID_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -168,10 +169,7 @@ pub(super) async fn create(
 ) -> Option<Saved<LeaseResource>> {
     let Create { config, planned, private } = create;
     let limit = Limit::start(cx.cancel(), Timeouts::create(&config.timeouts));
-    if clients.chain.wallet().is_none() {
-        send::tell("Creating the lease", &SubmitError::NoWallet, &limit, diagnostics);
-        return None;
-    }
+    send::wallet(clients, "Creating the lease", &limit, diagnostics)?;
     let wanted = wanted(clients, &config, &limit, diagnostics).await?;
     let mut state = planned;
     state.id = wanted.id.to_string().into();

@@ -11,8 +11,8 @@ use tfplugin::{
     Saved, Schema, Update, Value, async_trait,
 };
 
-use super::deployment::{same_chain, same_owner};
 use crate::journal::Subject;
+use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::ids::{DeploymentRef, GroupRef, LeaseIdentity};
 use crate::provider::{Clients, Shared};
 use model::{Lease, Private};
@@ -137,17 +137,15 @@ impl Resource for LeaseResource {
         if self.shared.is_unknown() {
             return Some(Saved { state: read.state, private: read.private });
         }
-        let clients = self.shared.clients(diagnostics)?;
+        let clients = self.shared.clients_at(read.private.height, diagnostics)?;
         self.seen(&read.state).await;
-        clients.chain.remember_height(read.private.height.unwrap_or(0));
         read::read(&clients, read, diagnostics).await
     }
 
     async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
-        match self.shared.clients(diagnostics) {
+        match self.shared.clients_at(update.private.height, diagnostics) {
             Some(clients) => {
                 self.seen(&update.prior).await;
-                clients.chain.remember_height(update.private.height.unwrap_or(0));
                 let mut saved = apply::update(&clients, cx, update, diagnostics).await;
                 saved.private.height = Some(clients.chain.remembered_height());
                 answering(&clients, cx, "upload", &saved.state);
@@ -158,9 +156,8 @@ impl Resource for LeaseResource {
     }
 
     async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
-        if let Some(clients) = self.shared.clients(diagnostics) {
+        if let Some(clients) = self.shared.clients_at(delete.private.height, diagnostics) {
             self.seen(&delete.prior).await;
-            clients.chain.remember_height(delete.private.height.unwrap_or(0));
             let prior = delete.prior.clone();
             apply::delete(&clients, cx, delete, diagnostics).await;
             answering(&clients, cx, "pause", &prior);

@@ -354,14 +354,10 @@ async fn two_of_one_wallet(case: Case) -> Result<()> {
     workspace.expect_no_changes().await
 }
 
-/// Applies (or destroys) until the plugin is killed at this point.
+/// Applies (or destroys) until the plugin is killed at this point, which the client must notice.
 async fn kill(workspace: &Workspace, point: &str, args: &[&str]) -> Result<()> {
-    let mark = workspace.path().join("killed");
-    workspace.env("AKASH_KILL_AT", Some(point));
-    workspace.env("AKASH_KILL_MARK", Some(&mark.to_string_lossy()));
-    let output = workspace.run(&[&["apply", "-json", "-auto-approve"], args].concat()).await?;
-    workspace.env("AKASH_KILL_AT", None);
-    ensure!(mark.is_file() && output.code != Some(0), "{point} was not reached: {output}");
+    let output = workspace.kill(point, args).await?;
+    ensure!(output.code != Some(0), "the kill went unnoticed: {output}");
     Ok(())
 }
 

@@ -44,17 +44,6 @@ async fn workspace(case: &Case, network: &Network) -> Result<Arc<Workspace>> {
     Ok(workspace)
 }
 
-/// Applies until the plugin is killed at this point of `src/kill.rs`.
-async fn cut_off(workspace: &Workspace, point: &str) -> Result<()> {
-    let mark = workspace.path().join("../killed");
-    workspace.env("AKASH_KILL_AT", Some(point));
-    workspace.env("AKASH_KILL_MARK", Some(&mark.to_string_lossy()));
-    let output = workspace.try_apply(&[]).await?;
-    ensure!(mark.is_file(), "{point} was not reached: {output}");
-    workspace.env("AKASH_KILL_AT", None);
-    Ok(())
-}
-
 fn counted(n: usize) -> String {
     config::deployment(&format!("  count = {n}\n"))
 }
@@ -87,7 +76,7 @@ async fn one_more(case: Case, arguments: &[&str]) -> Result<()> {
     let network = case.devnet().await?;
     let workspace = workspace(&case, &network).await?;
     workspace.write("main.tf", &counted(1));
-    cut_off(&workspace, "after-return:create").await?;
+    workspace.kill("after-return:create", &[]).await?;
     let first = workspace.state().await?.text("akash_deployment.web[0]", "/dseq")?;
     workspace.write("main.tf", &counted(2));
     workspace.apply_with(arguments).await?;
@@ -123,7 +112,7 @@ async fn replaced(case: Case, lifecycle: &str, taint: bool, arguments: &[&str]) 
     let network = case.devnet().await?;
     let workspace = workspace(&case, &network).await?;
     workspace.write("main.tf", &config::deployment(lifecycle));
-    cut_off(&workspace, "after-return:create").await?;
+    workspace.kill("after-return:create", &[]).await?;
     let first = workspace.state().await?.text(DEPLOYMENT, "/dseq")?;
     if taint {
         workspace.run(&["taint", DEPLOYMENT]).await?.succeeded()?;
@@ -140,7 +129,7 @@ async fn another_image_is_updated(case: Case) -> Result<()> {
     let network = case.devnet().await?;
     let workspace = workspace(&case, &network).await?;
     workspace.write("main.tf", &config::deployment(""));
-    cut_off(&workspace, "before-return:create").await?;
+    workspace.kill("before-return:create", &[]).await?;
     let first = network.active().await?;
     workspace.write("web.yaml", &Sdl { image: "nginx:1.28-alpine", ..Sdl::default() }.text());
     workspace.apply().await?.expect_warning(&["taken over", "new hash"])?;
@@ -158,7 +147,7 @@ async fn other_groups_are_not_taken(case: Case) -> Result<()> {
     let network = case.devnet().await?;
     let workspace = workspace(&case, &network).await?;
     workspace.write("main.tf", &config::deployment(""));
-    cut_off(&workspace, "before-return:create").await?;
+    workspace.kill("before-return:create", &[]).await?;
     let first = network.active().await?.remove(0);
     workspace.write("web.yaml", &Sdl { cpu: "1", ..Sdl::default() }.text());
     workspace.apply().await?.expect_warning(&["cut off", &first])?;
@@ -174,7 +163,7 @@ async fn cut_off_is_named_in_a_warning(case: Case) -> Result<()> {
     let network = case.devnet().await?;
     let workspace = workspace(&case, &network).await?;
     workspace.write("main.tf", &config::deployment("  name = \"web\"\n"));
-    cut_off(&workspace, "after-inclusion:create").await?;
+    workspace.kill("after-inclusion:create", &[]).await?;
     let dseq = network.active().await?.remove(0);
     let plan = workspace.plan().await?;
     plan.output.expect_warning(&["cut off", &dseq, "name \"web\""])?;
@@ -191,7 +180,7 @@ async fn cut_off_where_no_node_indexes(case: Case) -> Result<()> {
     let workspace = workspace(&case, &network).await?;
     workspace.env("AKASH_TRANSACTION_TIMEOUT", Some("3s"));
     workspace.write("main.tf", &config::web("", ""));
-    cut_off(&workspace, "after-broadcast:create").await?;
+    workspace.kill("after-broadcast:create", &[]).await?;
     network.local()?.wait_blocks(2).await;
     let dseq = network.active().await?;
     network.local()?.times(Fault::IndexingDisabled, 12);
@@ -205,7 +194,7 @@ async fn cut_off_is_not_forgotten_by_a_node_that_is_behind(case: Case) -> Result
     let network = case.devnet().await?;
     let workspace = workspace(&case, &network).await?;
     workspace.write("main.tf", &config::deployment(""));
-    cut_off(&workspace, "before-return:create").await?;
+    workspace.kill("before-return:create", &[]).await?;
     let dseq = network.active().await?;
     network.local()?.set(Fault::StaleHeight { blocks: 8 });
     workspace.try_plan(&[]).await?;
@@ -298,7 +287,7 @@ async fn lease_replaced_create_first(case: Case) -> Result<()> {
     let network = case.devnet().await?;
     let workspace = workspace(&case, &network).await?;
     workspace.write("main.tf", &config::web("", CREATE_FIRST));
-    cut_off(&workspace, "after-return:lease").await?;
+    workspace.kill("after-return:lease", &[]).await?;
     ensure!(workspace.state().await?.addresses().len() == 2);
     let output = workspace.try_apply(&["-replace=akash_lease.web"]).await?;
     output.expect_error(&["has a lease already"])?;

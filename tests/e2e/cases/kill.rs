@@ -11,7 +11,7 @@ use crate::{
     config::{self, DEPLOYMENT, LEASE, Sdl},
     network::{Network, local_config},
     suite::{Case, CaseDefinition},
-    workspace::{Output, Workspace},
+    workspace::Workspace,
 };
 
 macro_rules! kills {
@@ -100,11 +100,12 @@ async fn killed(case: Case, point: &'static str, what: What) -> Result<()> {
     let workspace = workspace(&case, &network)?;
     let before = network.uact().await?;
     prepare(&workspace, what).await?;
-    let output = kill(&workspace, point, what).await?;
+    let destroy: &[&str] = if what == What::Close { &["-destroy"] } else { &[] };
+    let output = workspace.kill(point, destroy).await?;
     // An answer that went out whole may be all that the client was waiting for.
     ensure!(output.code != Some(0) || point.contains("after-return"), "the kill went unnoticed: {output}");
 
-    let output = go_on(&workspace, what).await?;
+    let output = workspace.try_apply(destroy).await?.succeeded()?;
     let wanted = match what {
         What::Create(n) | What::Leases(n) => n,
         What::Close => 0,
@@ -169,26 +170,6 @@ async fn prepare(workspace: &Workspace, what: What) -> Result<()> {
         workspace.write("web.yaml", &Sdl { image: "nginx:1.28-alpine", ..Sdl::default() }.text());
     }
     Ok(())
-}
-
-const DESTROY: [&str; 4] = ["apply", "-destroy", "-json", "-auto-approve"];
-const APPLY: [&str; 3] = ["apply", "-json", "-auto-approve"];
-
-/// Runs until the plugin is killed, and makes sure that it was.
-async fn kill(workspace: &Workspace, point: &str, what: What) -> Result<Output> {
-    let mark = workspace.path().join("../killed");
-    workspace.env("AKASH_KILL_AT", Some(point));
-    workspace.env("AKASH_KILL_MARK", Some(&mark.to_string_lossy()));
-    let output = workspace.run(if what == What::Close { &DESTROY } else { &APPLY }).await?;
-    ensure!(mark.is_file(), "{point} was not reached: {output}");
-    workspace.env("AKASH_KILL_AT", None);
-    Ok(output)
-}
-
-/// The same command again, undisturbed.
-async fn go_on(workspace: &Workspace, what: What) -> Result<Output> {
-    let output = workspace.run(if what == What::Close { &DESTROY } else { &APPLY }).await?;
-    output.succeeded()
 }
 
 /// The dseqs that the state has.
