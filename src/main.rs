@@ -1,32 +1,5 @@
-//! `terraform-provider-akash`: deployments and leases on Akash Network as Terraform and OpenTofu resources.
-//!
-//! Without arguments the program is a plugin that Terraform starts; a person gets `version` and `sdl`.
+//! The program: see the library.
 
-mod command;
-mod config;
-mod data_sources;
-mod functions;
-mod journal;
-mod kill;
-mod lifecycle;
-mod provider;
-mod receipts;
-mod resources;
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    if std::env::args().nth(1).is_some_and(|first| command::is_for(&first)) {
-        return command::run();
-    }
-    plugin()
-}
-
-#[tokio::main]
-async fn plugin() -> ExitCode {
-    let options = tfplugin::ServeOptions {
-        source: "vaultmesh/akash".into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-    };
-    tfplugin::serve(provider::AkashProvider::default(), options).await
+fn main() -> std::process::ExitCode {
+    terraform_provider_akash::main()
 }

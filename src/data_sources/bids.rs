@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Context, DataSource, Diagnostics, Path, Schema, Type, Value, async_trait};
 use tokio::time::Instant;
 
+use crate::clients::{Clients, Shared};
 use crate::lifecycle::{
     cost, duration,
     ids::DeploymentRef,
@@ -17,7 +18,6 @@ use crate::lifecycle::{
     providers,
     selection::{Policy, Select},
 };
-use crate::provider::{Clients, Shared};
 
 /// How often the chain is asked while bids are waited for.
 const POLL: Duration = Duration::from_millis(500);

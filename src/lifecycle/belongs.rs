@@ -2,7 +2,7 @@
 
 use tfplugin::{Diagnostics, Value};
 
-use crate::provider::Clients;
+use crate::clients::Clients;
 
 /// Refuses to touch a resource of another chain: its absence here would mean nothing.
 pub(crate) fn same_chain(clients: &Clients, chain_id: &Value<String>, diagnostics: &mut Diagnostics) -> bool {

@@ -16,8 +16,8 @@ use super::{
     limit::Limit,
     market::{self, Taken},
 };
+use crate::clients::Clients;
 use crate::journal::Earlier;
-use crate::provider::Clients;
 
 /// How often the chain is asked again what became of a transaction.
 const POLL: Duration = Duration::from_secs(1);

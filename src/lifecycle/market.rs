@@ -22,7 +22,7 @@ use super::ids::GroupRef;
 use super::limit::Limit;
 use super::selection::{Policy, ranked};
 use super::send;
-use crate::provider::Clients;
+use crate::clients::Clients;
 
 /// Providers take an unaccepted bid back after this and do not bid on the order again.
 const BID_TIMEOUT: Duration = Duration::from_secs(5 * 60);

@@ -4,7 +4,7 @@ use akash_chain::{Fate, Kind, Msg, OpenReason, Outcome, Pending, SubmitError, Wa
 use tfplugin::Diagnostics;
 
 use super::limit::Limit;
-use crate::provider::Clients;
+use crate::clients::Clients;
 
 /// Sends a message and waits for its block. Bounded by `limit`.
 pub(crate) async fn send(

@@ -3,3 +3,16 @@
 pub(crate) mod act;
 pub(crate) mod deployment;
 pub(crate) mod lease;
+
+use tfplugin::{DynResource, resource};
+
+use crate::clients::Shared;
+
+/// Every resource.
+pub(crate) fn all(shared: &Shared) -> Vec<Box<dyn DynResource>> {
+    vec![
+        resource(act::ActResource::new(shared.clone())),
+        resource(deployment::DeploymentResource::new(shared.clone())),
+        resource(lease::LeaseResource::new(shared.clone())),
+    ]
+}

@@ -11,9 +11,9 @@ use super::amount::Mint;
 use super::ledger::{self, Settled, Waited};
 use super::model::{Act, Gate, Goal, Private, Queued, Seen, act, akt, coins};
 use super::{ActResource, plan, read};
+use crate::clients::Clients;
 use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::{duration::Timeouts, earlier, limit::Limit, send};
-use crate::provider::Clients;
 use crate::receipts;
 
 /// How often the queue of others is waited for before a plan is asked for anew.

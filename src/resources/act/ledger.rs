@@ -17,8 +17,8 @@ use akash_proto::{
 use serde_json::json;
 
 use super::model::{Queued, coins};
+use crate::clients::Clients;
 use crate::lifecycle::limit::Limit;
-use crate::provider::Clients;
 use crate::receipts::{Answer, Receipt, Target};
 
 /// How often the ledger is looked at: less than once a block.

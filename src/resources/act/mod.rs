@@ -15,8 +15,8 @@ use tfplugin::{
     Schema, Update, Value, async_trait,
 };
 
+use crate::clients::Shared;
 use crate::lifecycle::belongs::{same_chain, same_owner};
-use crate::provider::Shared;
 use model::{Act, Private, act};
 
 /// How long the plan of a new one may look at the chain, for what it says of the mint.

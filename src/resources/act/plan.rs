@@ -6,7 +6,7 @@ use tfplugin::{Diagnostics, Path, PlanUpdate, Value};
 
 use super::ActResource;
 use super::model::{Act, Gate, Goal, Seen, act, akt};
-use crate::provider::Clients;
+use crate::clients::Clients;
 
 /// The reason of a receipt.
 pub(super) fn reason(clients: &Clients, reason: &Value<String>) -> Option<String> {

@@ -15,8 +15,8 @@ use super::amount::Terms;
 use super::ledger::{self, Settled};
 use super::model::{Act, Gate, Goal, Private, Queued, Seen, coins};
 use super::{ActResource, plan};
+use crate::clients::Clients;
 use crate::lifecycle::belongs::same_chain;
-use crate::provider::Clients;
 use crate::receipts;
 
 /// The least of a collateral ratio that is shown: 0.0001.

@@ -16,9 +16,9 @@ use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value}
 use super::model::{Deployment, ceiling};
 use super::place::{self, Existing, Place};
 use super::{DeploymentResource, plan, read};
+use crate::clients::Clients;
 use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::{duration::Timeouts, earlier, ids::DeploymentRef, limit::Limit, send};
-use crate::provider::Clients;
 use crate::receipts::{self, Answer, Receipt, Target};
 
 /// A receipt of this deployment.

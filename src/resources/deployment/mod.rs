@@ -11,10 +11,10 @@ use tfplugin::{
     Saved, Schema, Update, Value, async_trait,
 };
 
+use crate::clients::{Clients, Shared};
 use crate::journal::Subject;
 use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::ids::{DeploymentIdentity, DeploymentRef};
-use crate::provider::{Clients, Shared};
 use model::{Deployment, Private};
 pub(crate) use read::closed as is_closed;
 

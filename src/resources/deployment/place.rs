@@ -9,9 +9,9 @@ use tfplugin::{Diagnostics, Path};
 
 use super::model::Deployment;
 use super::read;
+use crate::clients::Clients;
 use crate::journal::Earlier;
 use crate::lifecycle::{dseq, earlier, ids::DeploymentRef, limit::Limit};
-use crate::provider::Clients;
 
 /// How many generations of a name are looked through: so often a named deployment can be closed and made anew.
 const GENERATIONS: u32 = 10_000;

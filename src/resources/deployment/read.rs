@@ -13,8 +13,8 @@ use tfplugin::{Diagnostics, Read, Saved, Value};
 
 use super::DeploymentResource;
 use super::model::{Deployment, Private};
+use crate::clients::Clients;
 use crate::lifecycle::{belongs::same_chain, ids::DeploymentRef};
-use crate::provider::Clients;
 use crate::receipts::hex;
 
 /// Reads; `None` without an error: the deployment is gone, and a warning says why.

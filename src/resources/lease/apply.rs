@@ -15,6 +15,7 @@ use super::LeaseResource;
 use super::model::{Lease, Private};
 use super::plan::{self, Step};
 use super::ready::{self, Readiness};
+use crate::clients::Clients;
 use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::{
     cost::Cost,
@@ -28,7 +29,6 @@ use crate::lifecycle::{
     selection::Policy,
     send,
 };
-use crate::provider::Clients;
 use crate::receipts::{self, Answer, Receipt, Target, hex};
 use crate::resources::deployment::is_closed;
 

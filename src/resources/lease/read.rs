@@ -13,9 +13,9 @@ use super::LeaseResource;
 use super::apply::digest;
 use super::model::{Lease, Private};
 use super::plan;
+use crate::clients::Clients;
 use crate::lifecycle::belongs::same_chain;
 use crate::lifecycle::{cost::Cost, ids::GroupRef, manifest::ManifestAttribute, market, providers};
-use crate::provider::Clients;
 use crate::resources::deployment::is_closed;
 
 /// Reads; `None` without an error: there is no such lease, and a warning says why.

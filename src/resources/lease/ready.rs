@@ -7,8 +7,8 @@ use akash_sdl::ManifestGroup;
 use tokio::time::Instant;
 
 use super::model::Lease;
+use crate::clients::Clients;
 use crate::lifecycle::limit::Limit;
-use crate::provider::Clients;
 
 /// How often the provider is asked.
 const POLL: Duration = Duration::from_secs(1);

@@ -1,0 +1,273 @@
+//! The clients that all resources and data sources share, built once from the provider's configuration.
+//!
+//! [`Shared`] is empty until Terraform configures the provider; [`connect`] fills it.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use akash_chain::{Chain, ChainConfig, Endpoint, GasPrice, QueryError, Wallet};
+use akash_gateway::{ChainTrust, GatewayClient, SignError, TokenSigner, TrustError};
+use secrecy::SecretString;
+use tfplugin::{ClientInfo, Context, Diagnostics, Path, async_trait};
+
+use crate::config::{self, Mnemonic, Settings};
+use crate::journal::Journal;
+use crate::lifecycle::market::Leasing;
+
+/// What every resource and data source works with, once the provider is configured.
+pub(crate) struct Clients {
+    /// The chain.
+    pub(crate) chain: Chain,
+    /// Providers' gateways.
+    pub(crate) gateway: GatewayClient,
+    /// The chain's id, as its nodes say.
+    pub(crate) chain_id: String,
+    /// The preset's name, if one was chosen.
+    pub(crate) network: Option<&'static str>,
+    /// The wallet's address, or the one for read-only use.
+    pub(crate) owner: Option<String>,
+    /// Where deposits come from, in order: `balance`, `grant`.
+    pub(crate) deposit_sources: Vec<String>,
+    /// The reason of resources that give none.
+    pub(crate) reason: Option<String>,
+    /// The leases that are being created.
+    pub(crate) leasing: Leasing,
+    /// What was about to be sent, by this process and by earlier ones.
+    pub(crate) journal: Journal,
+    /// Held while ACT is minted or burnt: who looks at the balance must see what the one before has done.
+    pub(crate) minting: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients")
+            .field("chain_id", &self.chain_id)
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shared by all resources: empty until Terraform configures the provider.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared(Arc<RwLock<State>>);
+
+/// How far the configuration has come.
+#[derive(Debug, Default)]
+pub(crate) enum State {
+    /// Terraform has not configured the provider yet.
+    #[default]
+    Unconfigured,
+    /// In a plan: this argument depends on something that is not there yet.
+    Unknown(&'static str),
+    /// There they are.
+    Ready(Arc<Clients>),
+}
+
+impl Shared {
+    pub(crate) fn set(&self, state: State) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// The clients; without them an error that says why.
+    pub(crate) fn clients(&self, diagnostics: &mut Diagnostics) -> Option<Arc<Clients>> {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Ready(clients) => return Some(clients.clone()),
+            State::Unknown(argument) => diagnostics.error(
+                "The provider's configuration is not known yet",
+                format!(
+                    "`{argument}` of provider \"akash\" comes from something that this run has yet to create, so the \
+                     chain can't be asked. Create that first (`-target`), or set `{argument}` to a value that is \
+                     known in the plan."
+                ),
+            ),
+            State::Unconfigured => diagnostics
+                .error("The provider is not configured", "Terraform has not configured provider \"akash\" before using it."),
+        }
+        None
+    }
+
+    /// The clients, for a resource that was last read at this height: answers from below it do not count.
+    pub(crate) fn clients_at(
+        &self,
+        height: Option<u64>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Arc<Clients>> {
+        let clients = self.clients(diagnostics)?;
+        clients.chain.remember_height(height.unwrap_or(0));
+        Some(clients)
+    }
+
+    /// The clients, if they are there. For what a plan may do with or without.
+    pub(crate) fn ready(&self) -> Option<Arc<Clients>> {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Ready(clients) => Some(clients.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether the configuration depends on something that is not there yet.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(&*self.0.read().unwrap_or_else(PoisonError::into_inner), State::Unknown(_))
+    }
+}
+
+/// Tells providers' certificates from the chain's own word.
+struct CertificatesOnChain(Chain);
+
+#[async_trait]
+impl ChainTrust for CertificatesOnChain {
+    async fn valid_certificates(&self, provider: &str) -> Result<Vec<Vec<u8>>, TrustError> {
+        self.0.certificates(provider).await.map_err(|error| TrustError(error.to_string()))
+    }
+}
+
+/// Signs gateway tokens with the wallet.
+struct WalletSigner(Wallet);
+
+impl TokenSigner for WalletSigner {
+    fn address(&self) -> &str {
+        self.0.address()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        Ok(self.0.sign(message))
+    }
+}
+
+/// An error about a setting: on the argument, or about the variable that stood in for it.
+fn setting_error(setting: &str, summary: &str, detail: String, diagnostics: &mut Diagnostics) {
+    if setting.starts_with("AKASH_") {
+        diagnostics.error(format!("{summary} ({setting})"), detail);
+    } else {
+        diagnostics.error_at(&Path::root(setting), summary, detail);
+    }
+}
+
+/// Builds the clients and asks the chain once whether it is the one that is meant.
+pub(crate) async fn connect(
+    cx: &Context,
+    settings: Settings,
+    client: &ClientInfo,
+    diagnostics: &mut Diagnostics,
+) -> Option<Clients> {
+    let wallet = match settings.mnemonic {
+        Some(mnemonic) => Some(wallet(mnemonic, settings.account_index, diagnostics).await?),
+        None => None,
+    };
+    if let (Some(wallet), Some(address)) = (&wallet, &settings.wallet_address)
+        && wallet.address() != address
+    {
+        setting_error(
+            "wallet_address",
+            "Another wallet",
+            format!(
+                "`wallet_address` is {address}, but the mnemonic with account_index {} is the wallet {}. Correct the \
+                 one that is wrong.",
+                settings.account_index,
+                wallet.address()
+            ),
+            diagnostics,
+        );
+        return None;
+    }
+    let from = settings.endpoints_from;
+    let mut endpoints = Vec::new();
+    for text in &settings.endpoints {
+        match text.parse::<Endpoint>() {
+            Ok(endpoint) => endpoints.push(endpoint),
+            Err(error) => {
+                setting_error(from, "Not the address of a node", error.to_string(), diagnostics);
+                return None;
+            }
+        }
+    }
+    let user_agent = user_agent(&client.terraform_version);
+    let owner = wallet.as_ref().map(|wallet| wallet.address().to_owned()).or(settings.wallet_address);
+    let journal = Journal::new(settings.journal_directory);
+    let defaults = ChainConfig::default();
+    let chain = Chain::new(ChainConfig {
+        endpoints,
+        chain_id: settings.chain_id.clone(),
+        wallet: wallet.clone(),
+        gas_price: settings.gas_price.map(|amount| GasPrice { amount, denom: "uakt".into() }),
+        gas_adjustment: settings.gas_adjustment,
+        max_fee: settings.max_fee,
+        fee_granter: settings.fee_granter,
+        tx_timeout: settings.transaction_timeout.unwrap_or(defaults.tx_timeout),
+        user_agent: user_agent.clone(),
+        journal: Some(Arc::new(journal.clone())),
+    });
+    let chain = match chain {
+        Ok(chain) => chain,
+        Err(error) => {
+            setting_error(from, "The chain's client can't be set up", error.to_string(), diagnostics);
+            return None;
+        }
+    };
+    let checked = tokio::select! {
+        checked = chain.check() => checked,
+        () = cx.cancel().cancelled() => {
+            diagnostics.error("Stopped", "Stopped while the chain was asked for its id. Nothing was changed.");
+            return None;
+        }
+    };
+    let chain_id = match checked {
+        Ok(network) => network.chain_id.clone(),
+        Err(error) => {
+            let another = matches!(error, QueryError::ChainId { .. });
+            let setting = if another && settings.network.is_none() { "chain_id" } else { from };
+            let summary = if another { "Another chain" } else { "No node of the chain answers" };
+            setting_error(setting, summary, error.to_string(), diagnostics);
+            return None;
+        }
+    };
+    journal.set_chain(&chain_id);
+    let signer = wallet.map(|wallet| Arc::new(WalletSigner(wallet)) as Arc<dyn TokenSigner>);
+    let gateway = GatewayClient::new(Arc::new(CertificatesOnChain(chain.clone())), signer, user_agent);
+    Some(Clients {
+        chain,
+        gateway,
+        chain_id,
+        network: settings.network,
+        owner,
+        deposit_sources: settings.deposit_sources,
+        reason: settings.reason,
+        leasing: Leasing::default(),
+        journal,
+        minting: tokio::sync::Mutex::default(),
+    })
+}
+
+/// The wallet of the words, wherever they are.
+async fn wallet(mnemonic: Mnemonic, account_index: u32, diagnostics: &mut Diagnostics) -> Option<Wallet> {
+    let (words, setting) = match mnemonic {
+        Mnemonic::Words(words, setting) => (words, setting),
+        Mnemonic::File(path, setting) => match tokio::fs::read_to_string(&path).await {
+            Ok(words) => (SecretString::from(words), setting),
+            Err(error) => {
+                let detail = format!("`{path}` can't be read: {error}.");
+                setting_error(setting, "The mnemonic's file can't be read", detail, diagnostics);
+                return None;
+            }
+        },
+    };
+    match Wallet::from_mnemonic(&words, account_index) {
+        Ok(wallet) => Some(wallet),
+        Err(error) => {
+            setting_error(setting, "The mnemonic is not valid", format!("{error}."), diagnostics);
+            None
+        }
+    }
+}
+
+/// `terraform-provider-akash/VERSION terraform/VERSION`, with what `TF_APPEND_USER_AGENT` adds.
+fn user_agent(terraform_version: &str) -> String {
+    let mut agent = format!("terraform-provider-akash/{}", env!("CARGO_PKG_VERSION"));
+    if !terraform_version.is_empty() {
+        agent.push_str(&format!(" terraform/{terraform_version}"));
+    }
+    if let Some(more) = config::process_environment("TF_APPEND_USER_AGENT") {
+        agent.push_str(&format!(" {more}"));
+    }
+    agent
+}

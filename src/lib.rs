@@ -1,0 +1,41 @@
+//! `terraform-provider-akash`: deployments and leases on Akash Network as Terraform and OpenTofu resources.
+//!
+//! Without arguments the program is a plugin that Terraform starts; a person gets `version` and `sdl`.
+
+mod clients;
+mod command;
+mod config;
+mod data_sources;
+mod functions;
+mod journal;
+mod kill;
+mod lifecycle;
+mod provider;
+mod receipts;
+mod resources;
+
+use std::process::ExitCode;
+
+/// The program: a command for a person, else the plugin.
+#[must_use]
+pub fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|first| command::is_for(&first)) {
+        return command::run();
+    }
+    plugin()
+}
+
+#[tokio::main]
+async fn plugin() -> ExitCode {
+    let options = tfplugin::ServeOptions {
+        source: "vaultmesh/akash".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    tfplugin::serve(provider(), options).await
+}
+
+/// The provider, not configured yet: what the plugin serves, and what tests drive in their own process.
+#[must_use]
+pub fn provider() -> impl tfplugin::Provider {
+    provider::AkashProvider::default()
+}
