@@ -15,7 +15,7 @@ use crate::{journal, lifecycle::duration};
 /// The block as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct ProviderConfig {
+pub struct ProviderConfig {
     network: Value<String>,
     endpoints: Value<Vec<Value<String>>>,
     chain_id: Value<String>,

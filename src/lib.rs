@@ -14,6 +14,8 @@ mod provider;
 mod receipts;
 mod resources;
 
+pub use provider::AkashProvider;
+
 use std::process::ExitCode;
 
 /// The program: a command for a person, else the plugin.
@@ -31,11 +33,5 @@ async fn plugin() -> ExitCode {
         source: "vaultmesh/akash".into(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
-    tfplugin::serve(provider(), options).await
-}
-
-/// The provider, not configured yet: what the plugin serves, and what tests drive in their own process.
-#[must_use]
-pub fn provider() -> impl tfplugin::Provider {
-    provider::AkashProvider::default()
+    tfplugin::serve(AkashProvider::default(), options).await
 }

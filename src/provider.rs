@@ -11,9 +11,9 @@ use crate::config::{self, ProviderConfig};
 use crate::lifecycle::earlier;
 use crate::{data_sources, functions, resources};
 
-/// `provider "akash"`.
+/// `provider "akash"`, not configured yet: what the plugin serves, and what tests drive in their own process.
 #[derive(Debug, Default)]
-pub(crate) struct AkashProvider {
+pub struct AkashProvider {
     shared: Shared,
 }
 

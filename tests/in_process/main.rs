@@ -1,0 +1,11 @@
+//! The provider driven through its own RPCs, in this process, on a devnet in this process: no client binary, blocks of
+//! a tenth of a second. What only `terraform` and `tofu` themselves show is in `tests/e2e`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code: what is not as expected ends the test"
+)]
+
+mod lifecycle;
+mod rig;
