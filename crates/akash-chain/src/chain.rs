@@ -13,11 +13,11 @@ use std::{
     time::Duration,
 };
 
-use akash_proto::{Coin, Dec, NumberError};
+use akash_proto::{Coin, Dec, NumberError, address};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Endpoint, FaultKind, Journal, QueryError, Wallet, address, endpoint::node, listing::Listings,
+    Endpoint, FaultKind, Journal, QueryError, Wallet, endpoint::node, listing::Listings,
     submit::Pipeline,
 };
 

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod address;
 #[cfg(test)]
 mod behaviour;
 mod broadcast;
@@ -27,7 +26,7 @@ mod tx;
 mod wallet;
 mod watch;
 
-pub use address::is_address;
+pub use akash_proto::address::is_address;
 pub use chain::{Chain, ChainConfig, ConfigError, GasPrice, Network};
 pub use endpoint::{
     Carrier, Endpoint, EndpointError,

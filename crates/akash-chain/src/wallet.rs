@@ -5,13 +5,15 @@
 
 use std::{fmt, sync::Arc};
 
+use akash_proto::address;
 use bip32::{DerivationPath, XPrv};
 use bip39::{Language, Mnemonic};
 use k256::ecdsa::{Signature, SigningKey, signature::Signer};
+use ripemd::Ripemd160;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::address;
 
 /// Why a mnemonic is not a wallet. No text here holds a word of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +77,7 @@ impl Wallet {
             .as_bytes()
             .try_into()
             .map_err(|_| WalletError::Derivation)?;
-        let address = address::of_public_key(&public_key);
+        let address = address::encode(&Ripemd160::digest(Sha256::digest(public_key)));
         Ok(Self(Arc::new(Account { key, public_key, address })))
     }
 

@@ -1,21 +1,24 @@
 //! Messages and clients of Akash Network and the Cosmos SDK, as far as the provider and the devnet use them.
 //!
 //! The modules follow the protobuf packages. Numbers whose wire form is not what it looks like have types here:
-//! [`Dec`] (18 decimals, an integer scaled by 10^18 on the wire) and [`Int`] (ASCII digits in `bytes`).
+//! [`Dec`] (18 decimals, an integer scaled by 10^18 on the wire) and [`Int`] (ASCII digits in `bytes`). Identifiers that
+//! are whole for certain are in [`id`].
 //!
 //! ```
-//! use akash_proto::{Dec, Message, any, akash::deployment::v1::DeploymentId};
+//! use akash_proto::{Dec, Message, akash::deployment::v1, any, id::GroupId};
 //!
 //! let price: Dec = "27.5".parse()?;
 //! assert_eq!(price.to_wire(), "27500000000000000000");
 //!
-//! let id = DeploymentId { owner: "akash1...".into(), dseq: 42 };
-//! assert_eq!(any(&id).type_url, "/akash.deployment.v1.DeploymentID");
-//! # Ok::<(), akash_proto::NumberError>(())
+//! let id: GroupId = "akash1wsde9xgxlglvman97eny82u6grp85v8800c5y9/42/1".parse()?;
+//! assert_eq!(any(&v1::GroupId::from(&id)).type_url, "/akash.deployment.v1.GroupID");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! The crate knows wire forms only: no network, no rules of the chain.
 
+pub mod address;
+pub mod id;
 mod number;
 
 pub use number::{Coin, Dec, Int, NumberError};
