@@ -17,8 +17,7 @@ use akash_proto::{Coin, Dec, NumberError, address};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Endpoint, FaultKind, Journal, QueryError, Wallet, endpoint::node, listing::Listings,
-    submit::Pipeline,
+    Endpoint, FaultKind, Journal, QueryError, Wallet, endpoint::node, listing::Listings, submit::Pipeline,
 };
 
 /// The default timeout of a transaction.

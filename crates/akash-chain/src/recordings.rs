@@ -1,6 +1,6 @@
-//! Tests against real exchanges with a real node (`../shared/reference/recordings.json`, `errors.json`).
+//! Tests against real exchanges with a real node (`testdata/`).
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 use akash_proto::{
     Any, Coin, Message,
@@ -24,13 +24,8 @@ use crate::{
     tx::Draft,
 };
 
-fn reference(name: &str) -> Option<Value> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference").join(name);
-    let Ok(text) = std::fs::read_to_string(path) else {
-        println!("skipped: no ../shared");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
+fn recordings() -> Value {
+    serde_json::from_str(include_str!("../../../testdata/recordings.json")).unwrap()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -52,7 +47,7 @@ fn wallet(recordings: &Value, name: &str) -> Wallet {
 
 #[test]
 fn wallets() {
-    let Some(recordings) = reference("recordings.json") else { return };
+    let recordings = recordings();
     for (name, expected) in recordings["wallets"].as_object().unwrap() {
         let wallet = wallet(&recordings, name);
         assert_eq!(wallet.address(), text(expected, "address"));
@@ -62,7 +57,7 @@ fn wallets() {
 
 #[test]
 fn signing_byte_for_byte() {
-    let Some(recordings) = reference("recordings.json") else { return };
+    let recordings = recordings();
     let entries = recordings["signing"].as_array().unwrap();
     assert!(entries.len() >= 32);
     for entry in entries {
@@ -106,7 +101,7 @@ fn pair<Q: Message + Default, R: Message + Default>() -> (Check, Check) {
 
 #[test]
 fn queries_decode_whole() {
-    let Some(recordings) = reference("recordings.json") else { return };
+    let recordings = recordings();
     let mut seen = BTreeSet::new();
     for entry in recordings["queries"].as_array().unwrap() {
         let name = text(entry, "name");
@@ -186,7 +181,7 @@ fn queries_decode_whole() {
 
 #[test]
 fn rejections_from_text_and_from_codes() {
-    let Some(recordings) = reference("recordings.json") else { return };
+    let recordings = recordings();
     for entry in recordings["rejections"].as_array().unwrap() {
         let name = text(entry, "name");
         let result = match &entry["deliver"] {
@@ -218,7 +213,7 @@ fn rejections_from_text_and_from_codes() {
 
 #[test]
 fn the_error_table_is_the_networks() {
-    let Some(errors) = reference("errors.json") else { return };
+    let errors: Value = serde_json::from_str(include_str!("../../../testdata/errors.json")).unwrap();
     let errors = errors.as_array().unwrap();
     let theirs: BTreeSet<_> = errors
         .iter()
@@ -257,7 +252,8 @@ fn equal_texts_are_told_apart_by_the_message() {
 /// The ledger of a real chain, as its REST address shows it.
 #[test]
 fn what_was_minted_and_burnt_is_read_from_the_ledger() {
-    let Some(recordings) = reference("recordings-act.json") else { return };
+    let recordings: Value =
+        serde_json::from_str(include_str!("../../../testdata/recordings-act.json")).unwrap();
     let steps = recordings.as_array().unwrap();
     let ledger = |name: &str| {
         let step = steps.iter().find(|step| text(step, "name") == name).unwrap();
@@ -285,7 +281,7 @@ fn what_was_minted_and_burnt_is_read_from_the_ledger() {
 
 #[test]
 fn rest_json_is_the_same_message() {
-    let Some(recordings) = reference("recordings.json") else { return };
+    let recordings = recordings();
     let mut count = 0;
     for entry in recordings["queries"].as_array().unwrap() {
         let (name, Some(rest_path)) = (text(entry, "name"), entry["rest_path"].as_str()) else { continue };

@@ -14,7 +14,6 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-
 /// Why a mnemonic is not a wallet. No text here holds a word of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WalletError {

@@ -1,7 +1,7 @@
-//! The devnet against `recordings.json`: the recorded transactions, byte for byte as a real client signed them, on a
+//! The devnet against `testdata/recordings.json`: the recorded transactions, byte for byte as a real client signed them, on a
 //! chain at the recorded heights, must give the recorded codes, texts, events, states and query answers.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use akash_proto::{
     Any, Dec, Message as _,
@@ -36,14 +36,8 @@ use crate::{
     sign_transaction,
 };
 
-/// `recordings.json`, or `None` where it is not there.
-fn recordings() -> Option<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference/recordings.json");
-    let Ok(text) = std::fs::read_to_string(path) else {
-        println!("skipped: no ../shared");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
+fn recordings() -> Value {
+    serde_json::from_str(include_str!("../../../testdata/recordings.json")).unwrap()
 }
 
 fn named<'r>(list: &'r Value, name: &str) -> &'r Value {
@@ -68,8 +62,8 @@ const START_TIME: i128 = 1_795_237_943_653_063_657;
 
 impl Recorded {
     /// At the height before the first recorded deployment of 1348.
-    fn new() -> Option<Self> {
-        let json = recordings()?;
+    fn new() -> Self {
+        let json = recordings();
         let wallet = |name: &str| {
             Wallet::from_mnemonic(json["wallets"][name]["mnemonic"].as_str().unwrap(), 0).unwrap()
         };
@@ -101,7 +95,7 @@ impl Recorded {
             attributes: on_chain.attributes.into_iter().map(|pair| (pair.key, pair.value)).collect(),
         });
         let node = Node::new(state, Faults::default(), None);
-        Some(Self { json, node, tenant, provider })
+        Self { json, node, tenant, provider }
     }
 
     fn signed(&self, name: &str) -> Vec<u8> {
@@ -365,7 +359,7 @@ const DSEQ: u64 = 1_795_237_943_001;
 /// The whole recorded session, in its order.
 #[test]
 fn the_recorded_session() {
-    let Some(chain) = Recorded::new() else { return };
+    let chain = Recorded::new();
     let owner = chain.tenant.address().to_owned();
     let first = chain.signed("create deployment (unordered)");
 
@@ -560,7 +554,7 @@ fn pause_and_start(chain: &Recorded, first: &[u8]) {
 /// Pages: the rows are the recorded ones; the key is opaque, and resuming with it gives the rest.
 #[test]
 fn pages() {
-    let Some(chain) = Recorded::new() else { return };
+    let chain = Recorded::new();
     let owner = chain.tenant.address().to_owned();
     let first = chain.signed("create deployment (unordered)");
     for (height, dseq) in [(1_348, 5), (1_678, 31), (1_679, 900)] {

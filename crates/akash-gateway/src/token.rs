@@ -170,7 +170,6 @@ mod tests {
     use k256::ecdsa::signature::{Signer, Verifier};
     use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
     use secrecy::ExposeSecret;
-    use std::path::PathBuf;
     use std::str::FromStr;
 
     struct Key(SigningKey, &'static str);
@@ -183,15 +182,6 @@ mod tests {
             let signature: Signature = self.0.sign(message);
             Ok(signature.normalize_s().to_bytes().into())
         }
-    }
-
-    fn shared(name: &str) -> Option<serde_json::Value> {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/reference").join(name);
-        let Ok(text) = std::fs::read(path) else {
-            println!("skipped: no ../shared");
-            return None;
-        };
-        Some(serde_json::from_slice(&text).unwrap())
     }
 
     fn key(mnemonic: &str, address: &'static str) -> Key {
@@ -249,7 +239,7 @@ mod tests {
 
     #[test]
     fn tokens_are_valid_by_the_published_schema() {
-        let Some(schema) = shared("jwt-schema.json") else { return };
+        let schema = serde_json::from_str(include_str!("../../../testdata/jwt-schema.json")).unwrap();
         let mut schemas = boon::Schemas::new();
         let mut compiler = boon::Compiler::new();
         compiler.add_resource("jwt.json", schema).unwrap();
@@ -302,7 +292,8 @@ mod tests {
     /// refused by the same verification that the test above uses.
     #[test]
     fn published_signature_cases() {
-        let Some(file) = shared("jwt-cases-es256k.json") else { return };
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../../testdata/jwt-cases-es256k.json")).unwrap();
         let key = key(
             file["mnemonic"].as_str().unwrap(),
             Box::leak(file["signer"].as_str().unwrap().to_owned().into_boxed_str()),

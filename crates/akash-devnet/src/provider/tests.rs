@@ -200,13 +200,8 @@ fn know(state: &mut State, wallet: &Wallet) {
     state.accounts.insert(wallet.address().into(), account);
 }
 
-fn recordings() -> Option<serde_json::Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/reference/recordings.json");
-    let Ok(text) = std::fs::read(path) else {
-        println!("skipped: no ../shared");
-        return None;
-    };
-    Some(serde_json::from_slice(&text).unwrap())
+fn recordings() -> serde_json::Value {
+    serde_json::from_str(include_str!("../../../../testdata/recordings.json")).unwrap()
 }
 
 fn token(wallet: &Wallet, claims: &serde_json::Value) -> String {
@@ -224,7 +219,7 @@ fn hash_of(manifest: &str) -> Vec<u8> {
 /// and body.
 #[tokio::test]
 async fn the_recorded_exchanges() {
-    let Some(recordings) = recordings() else { return };
+    let recordings = recordings();
     let wallet = |who: &str| {
         Wallet::from_mnemonic(recordings["wallets"][who]["mnemonic"].as_str().unwrap(), 0).unwrap()
     };
