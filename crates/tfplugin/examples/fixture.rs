@@ -107,12 +107,12 @@ struct Identity {
 
 impl Thing {
     /// Fills in what only the provider knows.
-    fn finish(state: &mut Model, config: &Model, done: bool) {
+    fn finish(state: &mut Model, write_only: &Model, done: bool) {
         let name = state.name.as_deref().unwrap_or_default().to_owned();
         state.id = format!("thing-{name}").into();
         state.token = "very secret".into();
         state.done = done.into();
-        state.secret_length = config.secret.known().map(|secret| secret.chars().count() as u64).into();
+        state.secret_length = write_only.secret.known().map(|secret| secret.chars().count() as u64).into();
         for port in state.ports.known_mut().into_iter().flat_map(|ports| ports.values_mut()) {
             if let Some(port) = port.known_mut() {
                 port.address = port.number.clone().map(|number| format!("{name}:{number}"));
@@ -228,7 +228,7 @@ impl Resource for Thing {
             }
             _ => {}
         }
-        Self::finish(&mut state, &create.config, done);
+        Self::finish(&mut state, &create.write_only, done);
         if let (Ok(file), Some(name)) = (std::env::var("FIXTURE_RETURNED"), state.name.known().cloned()) {
             cx.on_returned(move || drop(std::fs::write(file, name)));
         }
@@ -251,7 +251,7 @@ impl Resource for Thing {
     async fn update(&self, _: &Context, update: Update<Self>, _: &mut Diagnostics) -> Saved<Self> {
         let mut state = update.planned;
         let length = state.secret_length.clone();
-        Self::finish(&mut state, &update.config, true);
+        Self::finish(&mut state, &update.write_only, true);
         if !length.is_unknown() {
             state.secret_length = length;
         }

@@ -28,6 +28,8 @@ struct Script {
     waits: bool,
     returned: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<Dynamic>>>,
+    /// Write-only values and plan of each create and update.
+    applied: Arc<Mutex<Vec<(Dynamic, Dynamic)>>>,
 }
 
 #[async_trait]
@@ -72,7 +74,8 @@ impl Resource for Script {
         create: Create<Self>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Saved<Self>> {
-        self.seen.lock().unwrap().push(create.config.clone());
+        self.seen.lock().unwrap().push(create.write_only.clone());
+        self.applied.lock().unwrap().push((create.write_only, create.planned.clone()));
         if self.waits {
             cx.cancel().cancelled().await;
         }
@@ -104,6 +107,7 @@ impl Resource for Script {
     }
 
     async fn update(&self, _: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
+        self.applied.lock().unwrap().push((update.write_only, update.planned.clone()));
         let mut state = decided(update.planned);
         if let Some(step) = &self.apply {
             step(&mut state, diagnostics);
@@ -333,6 +337,72 @@ async fn write_only_values_are_in_the_configuration_alone() {
     assert_eq!(state.unwrap().value.get("secret"), Some(&Dynamic::Null));
     let told = provider.without_write_only().validate("test_thing", &config).await.unwrap();
     error(&told, "secret", "needs Terraform 1.11");
+}
+
+/// `ignore_changes` is Terraform's own affair: it plans with what is ignored left out, and hands the raw configuration
+/// to the apply all the same.
+#[tokio::test]
+async fn an_apply_sees_the_plan_and_of_the_configuration_write_only_values_alone() {
+    let member =
+        || [("port", Attribute::number().optional()), ("key", Attribute::string().optional().write_only())];
+    let open = || [("port", Attribute::number().optional())];
+    let schema = Schema::new("A thing.")
+        .attribute("name", Attribute::string().required())
+        .attribute("text", Attribute::string().optional())
+        .attribute("either", Attribute::string().optional().computed())
+        .attribute("secret", Attribute::string().optional().write_only())
+        .attribute("keys", Attribute::map(Type::String).optional().write_only())
+        .attribute("one", Attribute::object(member()).optional())
+        .attribute("list", Attribute::list_nested(member()).optional())
+        .attribute("map", Attribute::map_nested(member()).optional())
+        .attribute("absent", Attribute::object(member()).optional())
+        .attribute("open", Attribute::list_nested(open()).optional());
+    let script = Script { schema, ..Script::default() };
+    let applied = Arc::clone(&script.applied);
+    let provider = provider(script);
+    let both = |port: i32, key: &str| object([("port", port.into()), ("key", key.into())]);
+    let written = |text: &str| {
+        config([
+            ("text", text.into()),
+            ("either", text.into()),
+            ("secret", "s".into()),
+            ("keys", object([("a", "b".into())])),
+            ("one", both(1, "k1")),
+            ("list", vec![object([("port", 2.into())]), both(3, "k3")].into()),
+            ("map", object([("m", both(4, "k4"))])),
+            ("open", vec![object([("port", 5.into())])].into()),
+        ])
+    };
+    let nothing = || object([("port", Dynamic::Null), ("key", Dynamic::Null)]);
+    let key = |key: &str| object([("port", Dynamic::Null), ("key", key.into())]);
+    let write_only = object([
+        ("name", Dynamic::Null),
+        ("text", Dynamic::Null),
+        ("either", Dynamic::Null),
+        ("secret", "s".into()),
+        ("keys", object([("a", "b".into())])),
+        ("one", key("k1")),
+        ("list", vec![nothing(), key("k3")].into()),
+        ("map", object([("m", key("k4"))])),
+        ("absent", Dynamic::Null),
+        ("open", Dynamic::Null),
+    ]);
+    let (mut create, told) = plan(&provider, None, &written("agreed")).await;
+    clean(&told);
+    create.config = written("raw");
+    let (state, told) = provider.apply(&create).await.unwrap();
+    clean(&told);
+    let state = state.unwrap();
+    let (mut update, told) = plan(&provider, Some(&state), &written("agreed again")).await;
+    clean(&told);
+    update.config = written("raw");
+    let (state, told) = provider.apply(&update).await.unwrap();
+    clean(&told);
+    let applied = applied.lock().unwrap();
+    let [created, updated] = applied.as_slice() else { panic!("{applied:?}") };
+    assert_eq!((&created.0, &updated.0), (&write_only, &write_only));
+    assert_eq!((&created.1, &updated.1), (&create.planned, &update.planned));
+    assert_eq!(state.unwrap().value.get("text"), Some(&"agreed again".into()));
 }
 
 #[tokio::test]

@@ -49,11 +49,11 @@ pub(super) async fn create(
     create: Create<ActResource>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Saved<ActResource>> {
-    let Create { config, planned, mut private } = create;
-    let limit = Limit::start(cx.cancel(), Timeouts::create(&config.timeouts));
+    let Create { planned, mut private, .. } = create;
+    let limit = Limit::start(cx.cancel(), Timeouts::create(&planned.timeouts));
     let owner = send::wallet(clients, "Minting ACT", &limit, diagnostics)?.address().to_owned();
-    let reason = plan::reason(clients, &config.reason);
-    let Some(goal) = config.goal() else {
+    let reason = plan::reason(clients, &planned.reason);
+    let Some(goal) = planned.goal() else {
         diagnostics.error("`minimum` can't be read", "It is a coin in uact, for example `20000000uact`.");
         return None;
     };
@@ -82,22 +82,22 @@ pub(super) async fn update(
     update: Update<ActResource>,
     diagnostics: &mut Diagnostics,
 ) -> Saved<ActResource> {
-    let Update { prior, config, planned, mut private } = update;
+    let Update { prior, planned, mut private, .. } = update;
     if !planned.balance.is_unknown() {
         return Saved { state: planned, private };
     }
-    let limit = Limit::start(cx.cancel(), Timeouts::update(&config.timeouts));
+    let limit = Limit::start(cx.cancel(), Timeouts::update(&planned.timeouts));
     let mut state = planned;
     state.balance = prior.balance.clone();
     state.receipts = prior.receipts.clone();
     let mut done = Done::default();
-    match config.goal() {
+    match state.goal() {
         Some(goal)
             if same_chain(clients, &prior.chain_id, diagnostics)
                 && same_owner(clients, prior.owner.as_deref(), diagnostics) =>
         {
             let owner = prior.owner.clone().unwrap_or_default();
-            let reason = plan::reason(clients, &config.reason);
+            let reason = plan::reason(clients, &state.reason);
             let work = Work { clients, owner, goal, reason, limit: &limit, creating: false };
             done = work.fill(&mut private, diagnostics).await;
             if let Some(seen) = &private.seen {

@@ -111,20 +111,20 @@ pub(super) async fn create(
     create: Create<DeploymentResource>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Saved<DeploymentResource>> {
-    let Create { config, planned, mut private } = create;
-    let limit = Limit::start(cx.cancel(), Timeouts::create(&config.timeouts));
+    let Create { planned, write_only, mut private } = create;
+    let limit = Limit::start(cx.cancel(), Timeouts::create(&planned.timeouts));
     let owner = send::wallet(clients, "Creating the deployment", &limit, diagnostics)?.address().to_owned();
-    let sdl = plan::compiled(config.sdl.as_deref().unwrap_or_default(), diagnostics)?;
-    let dseq = match place::find(clients, &owner, &config, &sdl, &limit, diagnostics).await? {
+    let sdl = plan::compiled(planned.sdl.as_deref().unwrap_or_default(), diagnostics)?;
+    let dseq = match place::find(clients, &owner, &planned, &sdl, &limit, diagnostics).await? {
         Place::New(dseq) => dseq,
         Place::Existing(existing) => {
-            let planned = Create { config, planned, private };
-            return take_over(clients, planned, &sdl, *existing, &limit, diagnostics).await;
+            let create = Create { planned, write_only, private };
+            return take_over(clients, create, &sdl, *existing, &limit, diagnostics).await;
         }
     };
     let amount = first_deposit(clients, &planned, diagnostics).await?;
     let id = DeploymentRef { owner, dseq };
-    if let Some(name) = config.name.as_deref() {
+    if let Some(name) = planned.name.as_deref() {
         clients.journal.set_name(dseq, name);
     }
     let message = MsgCreateDeployment {
@@ -151,14 +151,8 @@ pub(super) async fn create(
     private.reclamation = sdl.reclamation.map(|window| window.as_secs());
     match sent {
         Ok(outcome) => {
-            state.receipts = Value::Known(vec![created(
-                clients,
-                &id,
-                &sdl,
-                &amount.to_string(),
-                &config.reason,
-                &outcome,
-            )]);
+            state.receipts =
+                Value::Known(vec![created(clients, &id, &sdl, &amount.to_string(), &state.reason, &outcome)]);
             state.state = "active".into();
             state.created_height = outcome.height.to_string().into();
             state.deposited = amount.to_string().into();
@@ -166,8 +160,7 @@ pub(super) async fn create(
             Some(Saved { state, private })
         }
         Err(error) => {
-            if let (Some(Kind::DeploymentExists), Some(name)) =
-                (send::refusal(&error), config.name.as_deref())
+            if let (Some(Kind::DeploymentExists), Some(name)) = (send::refusal(&error), state.name.as_deref())
             {
                 place::taken(name, &id, None, diagnostics);
                 return None;
@@ -223,7 +216,7 @@ async fn take_over(
     limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> Option<Saved<DeploymentResource>> {
-    let Create { config, planned: mut state, mut private } = create;
+    let Create { planned: mut state, mut private, .. } = create;
     let Existing { id, found, created_by } = existing;
     state.set_compiled(sdl);
     state.id = id.to_string().into();
@@ -237,11 +230,11 @@ async fn take_over(
     }
     if let Some(outcome) = &created_by {
         let deposited = state.deposited.as_deref().unwrap_or_default();
-        let receipt = created(clients, &id, sdl, deposited, &config.reason, outcome);
+        let receipt = created(clients, &id, sdl, deposited, &state.reason, outcome);
         state.receipts = Value::Known(vec![receipt]);
     }
     let mut more = "";
-    match send_hash(clients, &config.reason, &id, &found, sdl, limit).await {
+    match send_hash(clients, &state.reason, &id, &found, sdl, limit).await {
         Ok(None) => {}
         Ok(Some(receipt)) => {
             more = " Its manifest was another one; the new hash was sent.";
@@ -273,8 +266,8 @@ pub(super) async fn update(
     update: Update<DeploymentResource>,
     diagnostics: &mut Diagnostics,
 ) -> Saved<DeploymentResource> {
-    let Update { prior, config, planned, mut private } = update;
-    let limit = Limit::start(cx.cancel(), Timeouts::update(&config.timeouts));
+    let Update { prior, planned, mut private, .. } = update;
+    let limit = Limit::start(cx.cancel(), Timeouts::update(&planned.timeouts));
     let mut state = planned;
     // What is sent below is only done when the chain said so; until then state keeps what was.
     state.receipts = Value::Known(prior.receipts.clone().unwrap_or_default());
@@ -284,21 +277,19 @@ pub(super) async fn update(
         (prior.sdl.clone(), prior.manifest.clone(), prior.hash.clone());
     undone.deposit = prior.deposit.clone();
 
-    let Some(sdl) = plan::compiled(config.sdl.as_deref().unwrap_or_default(), diagnostics) else {
+    let Some(sdl) = plan::compiled(state.sdl.as_deref().unwrap_or_default(), diagnostics) else {
         return Saved { state: undone, private };
     };
     state.hash = sdl.hash_hex().into();
     state.manifest = crate::lifecycle::manifest::ManifestAttribute::new(sdl.manifest.clone()).text().into();
-    let sends = prior.hash != state.hash || plan::top_up(&config, &prior).is_some();
+    let sends = prior.hash != state.hash || plan::top_up(&state, &prior).is_some();
     if !sends {
         return Saved { state, private };
     }
     let Some((id, found)) = look_again(clients, &prior, &sdl, &limit, diagnostics).await else {
         return Saved { state: undone, private };
     };
-    let wrote =
-        Update::<DeploymentResource> { prior, config, planned: state.clone(), private: private.clone() };
-    match send_hash(clients, &wrote.config.reason, &id, &found, &sdl, &limit).await {
+    match send_hash(clients, &state.reason, &id, &found, &sdl, &limit).await {
         Ok(Some(receipt)) => state.receipts = keep(&state.receipts, receipt),
         Ok(None) => {}
         Err(error) => {
@@ -306,18 +297,18 @@ pub(super) async fn update(
             return Saved { state: undone, private };
         }
     }
-    match send_deposit(clients, &wrote, &id, &found, &limit).await {
+    match send_deposit(clients, &prior, &state, &id, &found, &limit).await {
         Ok(Some((receipt, deposited))) => {
             state.receipts = keep(&state.receipts, receipt);
             state.deposited = deposited;
         }
-        Ok(None) if plan::top_up(&wrote.config, &wrote.prior).is_some() => {
+        Ok(None) if plan::top_up(&state, &prior).is_some() => {
             state.deposited = read::deposited(&found).to_string().into();
         }
         Ok(None) => {}
         Err(error) => {
             send::tell("The deposit", &error, &limit, diagnostics);
-            state.deposit = wrote.prior.deposit.clone();
+            state.deposit = prior.deposit.clone();
         }
     }
     private.pending = None;
@@ -416,16 +407,17 @@ async fn send_hash(
 /// Tops the escrow up to `deposit`, unless it is there already. Returns the receipt and the new sum.
 async fn send_deposit(
     clients: &Clients,
-    wrote: &Update<DeploymentResource>,
+    prior: &Deployment,
+    planned: &Deployment,
     id: &DeploymentRef,
     found: &QueryDeploymentResponse,
     limit: &Limit,
 ) -> Result<Option<(String, Value<String>)>, SubmitError> {
-    if plan::top_up(&wrote.config, &wrote.prior).is_none() {
+    if plan::top_up(planned, prior).is_none() {
         return Ok(None);
     }
     let now = Deployment { deposited: read::deposited(found).to_string().into(), ..Deployment::default() };
-    let Some(missing) = plan::top_up(&wrote.config, &now) else { return Ok(None) };
+    let Some(missing) = plan::top_up(planned, &now) else { return Ok(None) };
     let message = MsgAccountDeposit {
         signer: id.owner.clone(),
         id: Some(escrow_id::Account { scope: escrow_id::Scope::Deployment.into(), xid: id.to_string() }),
@@ -433,7 +425,7 @@ async fn send_deposit(
     };
     let outcome: Outcome = send::send(clients, message, limit).await?;
     let request = json!({ "deposit": { "amount": missing.to_string(), "denom": "uact" } });
-    let receipt = receipt(clients, id, "deployment.deposit", request, &wrote.config.reason);
+    let receipt = receipt(clients, id, "deployment.deposit", request, &planned.reason);
     let sum = read::deposited(found) + Dec::from(u64::try_from(missing).unwrap_or(u64::MAX));
     Ok(Some((receipt.seal(Answer::transaction(&outcome, "active")), sum.to_string().into())))
 }

@@ -91,19 +91,19 @@ fn add_receipt(state: &mut Lease, receipt: String) {
 /// Reads the arguments and looks whether they fit the deployment as it is now: active, and with this manifest's hash.
 async fn wanted(
     clients: &Clients,
-    config: &Lease,
+    planned: &Lease,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> Option<Wanted> {
-    let manifest = ManifestAttribute::read(config.manifest.as_deref().unwrap_or_default())
+    let manifest = ManifestAttribute::read(planned.manifest.as_deref().unwrap_or_default())
         .map_err(|error| diagnostics.error_at(&Path::root("manifest"), "Not a manifest", format!("{error}.")))
         .ok()?;
-    let (gseq, _) = plan::group(&manifest, config.group.as_deref())
+    let (gseq, _) = plan::group(&manifest, planned.group.as_deref())
         .map_err(|error| diagnostics.error_at(&Path::root("group"), "No such group", error))
         .ok()?;
     let at = Path::root("deployment");
     let deployment =
-        DeploymentRef::parse(config.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
+        DeploymentRef::parse(planned.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
             .map_err(|error| diagnostics.error_at(&at, "Not the id of a deployment", format!("{error}.")))
             .ok()?;
     if !same_owner(clients, Some(&deployment.owner), diagnostics) {
@@ -152,8 +152,8 @@ async fn wanted(
     }
 }
 
-fn patience(config: &Lease) -> Patience {
-    let select = config.select.known();
+fn patience(planned: &Lease) -> Patience {
+    let select = planned.select.known();
     Patience {
         settle: select.and_then(|select| duration::parse(select.settle.as_deref()?).ok()),
         timeout: select.map_or(BID_TIMEOUT, |select| duration::or(&select.timeout, BID_TIMEOUT)),
@@ -167,29 +167,29 @@ pub(super) async fn create(
     create: Create<LeaseResource>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Saved<LeaseResource>> {
-    let Create { config, planned, private } = create;
-    let limit = Limit::start(cx.cancel(), Timeouts::create(&config.timeouts));
+    let Create { planned, private, .. } = create;
+    let limit = Limit::start(cx.cancel(), Timeouts::create(&planned.timeouts));
     send::wallet(clients, "Creating the lease", &limit, diagnostics)?;
-    let wanted = wanted(clients, &config, &limit, diagnostics).await?;
-    let mut state = planned;
+    let wanted = wanted(clients, &planned, &limit, diagnostics).await?;
+    let mut state = planned.clone();
     state.id = wanted.id.to_string().into();
     state.chain_id = clients.chain_id.as_str().into();
     state.receipts = Value::Known(Vec::new());
-    let taken = cut_off(clients, &config, &wanted, &limit, diagnostics).await.ok()?;
-    acquire(clients, cx, &limit, &config, &wanted, taken, Saved { state, private }, diagnostics).await
+    let taken = cut_off(clients, &planned, &wanted, &limit, diagnostics).await.ok()?;
+    acquire(clients, cx, &limit, &planned, &wanted, taken, Saved { state, private }, diagnostics).await
 }
 
 /// The lease that an earlier run took and was cut off before it was in state: this create goes on with it. Where it is
 /// not with the wanted provider, it is ended. `Err`: an error has been told.
 async fn cut_off(
     clients: &Clients,
-    config: &Lease,
+    planned: &Lease,
     wanted: &Wanted,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Taken>, ()> {
     let Some(found) = earlier::lease(clients, &wanted.id, limit, diagnostics).await? else { return Ok(None) };
-    if config.provider_address.known().is_some_and(|address| *address != found.taken.id.provider) {
+    if planned.provider_address.known().is_some_and(|address| *address != found.taken.id.provider) {
         market::pause(clients, &wanted.id, limit).await.map_err(|error| {
             send::tell(
                 "Ending the lease of an earlier run, at another provider,",
@@ -230,19 +230,19 @@ async fn acquire(
     clients: &Clients,
     cx: &Context,
     limit: &Limit,
-    config: &Lease,
+    planned: &Lease,
     wanted: &Wanted,
     mut taken: Option<Taken>,
     mut saved: Saved<LeaseResource>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Saved<LeaseResource>> {
     let _leasing = clients.leasing.begin();
-    let mut policy = Policy::new(config.select.known(), config.provider_address.as_deref());
+    let mut policy = Policy::new(planned.select.known(), planned.provider_address.as_deref());
     let mut refusals: Vec<String> = Vec::new();
     loop {
         let next = match taken.take() {
             Some(taken) => Ok(taken),
-            None => market::take(clients, &wanted.id, &mut policy, patience(config), limit).await,
+            None => market::take(clients, &wanted.id, &mut policy, patience(planned), limit).await,
         };
         let taken = match next {
             Ok(taken) => taken,
@@ -266,10 +266,10 @@ async fn acquire(
             }
         };
         set_taken(&mut saved.state, wanted, &taken.id, taken.price);
-        let seal = taken_receipt(clients, config, &taken);
+        let seal = taken_receipt(clients, planned, &taken);
         add_receipt(&mut saved.state, seal);
         saved.private = Private { height: Some(taken.outcome.height), ..Private::default() };
-        match deliver(clients, limit, config, wanted, &mut saved, &taken.id, diagnostics).await {
+        match deliver(clients, limit, planned, wanted, &mut saved, &taken.id, diagnostics).await {
             Delivered::Done => return Some(saved),
             Delivered::Refused(why) => {
                 tracing::warn!(provider = taken.id.provider, why, "the provider does not take the manifest");
@@ -347,8 +347,8 @@ fn set_taken(state: &mut Lease, wanted: &Wanted, lease: &LeaseId, price: Dec) {
     }
 }
 
-fn taken_receipt(clients: &Clients, config: &Lease, taken: &Taken) -> String {
-    let select = config.select.known();
+fn taken_receipt(clients: &Clients, planned: &Lease, taken: &Taken) -> String {
+    let select = planned.select.known();
     let max_price = select.and_then(|select| select.max_price.known()).map(ToString::to_string);
     let request = match max_price {
         Some(amount) => json!({ "max_price": { "amount": amount, "denom": "uact" } }),
@@ -356,7 +356,7 @@ fn taken_receipt(clients: &Clients, config: &Lease, taken: &Taken) -> String {
     };
     let answer = Answer::transaction(&taken.outcome, "active")
         .with("lease_price", json!({ "amount": taken.price.to_string(), "denom": "uact" }));
-    receipt(clients, &taken.id, "lease.create", request, &config.reason).seal(answer)
+    receipt(clients, &taken.id, "lease.create", request, &planned.reason).seal(answer)
 }
 
 /// Tells why there is no lease.
@@ -420,7 +420,7 @@ enum Delivered {
 async fn deliver(
     clients: &Clients,
     limit: &Limit,
-    config: &Lease,
+    planned: &Lease,
     wanted: &Wanted,
     saved: &mut Saved<LeaseResource>,
     lease: &LeaseId,
@@ -440,7 +440,7 @@ async fn deliver(
     saved.state.provider_host = providers::host(&provider).into();
     saved.state.provider_attributes = Value::Known(providers::attributes(&provider));
     let target = providers::target(&provider);
-    match upload(clients, limit, config, wanted, saved, &target, lease).await {
+    match upload(clients, limit, planned, wanted, saved, &target, lease).await {
         Ok(()) => {}
         Err(ManifestError::Cancelled { .. }) => {
             outstanding("The manifest is not uploaded yet", limit, diagnostics);
@@ -457,7 +457,7 @@ async fn deliver(
         }
         Err(error) => return Delivered::Refused(error.to_string()),
     }
-    if config.wait_for_ready.known() != Some(&false) {
+    if planned.wait_for_ready.known() != Some(&false) {
         wait(clients, limit, wanted, saved, &target, lease.oseq, diagnostics).await;
     }
     Delivered::Done
@@ -467,7 +467,7 @@ async fn deliver(
 async fn upload(
     clients: &Clients,
     limit: &Limit,
-    config: &Lease,
+    planned: &Lease,
     wanted: &Wanted,
     saved: &mut Saved<LeaseResource>,
     target: &ProviderTarget,
@@ -483,7 +483,7 @@ async fn upload(
         "manifest_hash": format!("sha256:{hash}"),
     });
     let sealed =
-        receipt(clients, lease, "lease.manifest", request, &config.reason).seal(Answer::upload("accepted"));
+        receipt(clients, lease, "lease.manifest", request, &planned.reason).seal(Answer::upload("accepted"));
     add_receipt(&mut saved.state, sealed);
     saved.state.manifest_hash = hash.into();
     saved.private.digest = Some(digest(group));
@@ -566,9 +566,9 @@ pub(super) async fn update(
     update: Update<LeaseResource>,
     diagnostics: &mut Diagnostics,
 ) -> Saved<LeaseResource> {
-    let Update { prior, config, planned, private } = update;
-    let limit = Limit::start(cx.cancel(), Timeouts::update(&config.timeouts));
-    let step = plan::step(&config, &prior, &private);
+    let Update { prior, planned, private, .. } = update;
+    let limit = Limit::start(cx.cancel(), Timeouts::update(&planned.timeouts));
+    let step = plan::step(&planned, &prior, &private);
     if step == Step::Record {
         return Saved { state: planned, private };
     }
@@ -584,11 +584,11 @@ pub(super) async fn update(
     if !same_chain(clients, &prior.chain_id, diagnostics) {
         return unchanged(undone, private);
     }
-    let Some(wanted) = wanted(clients, &config, &limit, diagnostics).await else {
+    let Some(wanted) = wanted(clients, &planned, &limit, diagnostics).await else {
         return unchanged(undone, private);
     };
     if step == Step::Move {
-        return relocate(clients, cx, &limit, &config, &wanted, &prior, undone, private, diagnostics).await;
+        return relocate(clients, cx, &limit, &planned, &wanted, &prior, undone, private, diagnostics).await;
     }
     let lease = lease_id(&wanted.id, &prior);
     let provider = match clients.chain.recent_provider(&lease.provider).await {
@@ -611,9 +611,9 @@ pub(super) async fn update(
         saved.state.set_promised(group);
         restore_reported(&mut saved.state, &prior);
     }
-    let has_it = prior.manifest_hash.is_known() && config.manifest == prior.manifest;
+    let has_it = prior.manifest_hash.is_known() && planned.manifest == prior.manifest;
     if !has_it && !recorded_by(clients, &target, &wanted, &lease, &mut saved).await {
-        if let Err(error) = upload(clients, &limit, &config, &wanted, &mut saved, &target, &lease).await {
+        if let Err(error) = upload(clients, &limit, &planned, &wanted, &mut saved, &target, &lease).await {
             diagnostics.error(
                 "The manifest was not uploaded",
                 format!("{error}. What ran before still runs; the next plan shows the upload again."),
@@ -622,7 +622,7 @@ pub(super) async fn update(
         }
         saved.state.ready = false.into();
     }
-    if config.wait_for_ready.known() != Some(&false) {
+    if planned.wait_for_ready.known() != Some(&false) {
         wait(clients, &limit, &wanted, &mut saved, &target, lease.oseq, diagnostics).await;
     } else if saved.state.ready.is_null() {
         saved.state.ready = false.into();
@@ -745,7 +745,7 @@ async fn relocate(
     clients: &Clients,
     cx: &Context,
     limit: &Limit,
-    config: &Lease,
+    planned: &Lease,
     wanted: &Wanted,
     prior: &Lease,
     undone: Lease,
@@ -762,9 +762,9 @@ async fn relocate(
         return Saved { state, private };
     }
     let mut state = undone.clone();
-    state.manifest = config.manifest.clone();
+    state.manifest = planned.manifest.clone();
     let start = Saved { state, private: Private::default() };
-    if let Some(saved) = acquire(clients, cx, limit, config, wanted, None, start, diagnostics).await {
+    if let Some(saved) = acquire(clients, cx, limit, planned, wanted, None, start, diagnostics).await {
         return saved;
     }
     // The old lease is gone and there is no new one: state says so, and the next read tells.

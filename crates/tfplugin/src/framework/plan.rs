@@ -348,6 +348,31 @@ fn collect_replacing(
     }
 }
 
+/// The write-only values of a configuration. All else is null, but for the objects, lists and maps that may hold some.
+pub(crate) fn write_only_part(schema: &Schema, config: &Dynamic) -> Dynamic {
+    write_only_members(&schema.attributes, config)
+}
+
+fn write_only_members(attributes: &Attributes, object: &Dynamic) -> Dynamic {
+    let Dynamic::Map(_) = object else { return Dynamic::Null };
+    Dynamic::object(attributes.iter().map(|(name, attribute)| {
+        let value = member(object, name);
+        let kept = match (&attribute.shape, value) {
+            _ if attribute.write_only => value.clone(),
+            (Shape::Nested(_, members), _) if !has_write_only(members) => Dynamic::Null,
+            (Shape::Nested(Nesting::Single, members), object) => write_only_members(members, object),
+            (Shape::Nested(Nesting::Map, members), Dynamic::Map(objects)) => Dynamic::object(
+                objects.iter().map(|(key, object)| (key.as_str(), write_only_members(members, object))),
+            ),
+            (Shape::Nested(_, members), Dynamic::List(objects)) => {
+                Dynamic::List(objects.iter().map(|object| write_only_members(members, object)).collect())
+            }
+            _ => Dynamic::Null,
+        };
+        (name.as_str(), kept)
+    }))
+}
+
 /// Makes every write-only value of a state null. Returns the paths of those that were not.
 pub(crate) fn take_write_only(schema: &Schema, state: &mut Dynamic) -> Vec<Path> {
     let mut found = Vec::new();

@@ -60,12 +60,15 @@ pub struct PlanUpdate<R: Resource> {
     pub replace: Vec<Path>,
 }
 
-/// What to create.
+/// What to create. Arguments are in `planned`: the configuration that Terraform hands to an apply is the raw one,
+/// without `ignore_changes`, so that none of it but the write-only values gets here.
 pub struct Create<R: Resource> {
-    /// What the user wrote, with write-only values.
-    pub config: R::Model,
-    /// What was planned. Known values must come out as they are, unknown ones must become known or null.
+    /// What was planned. Known values must come out as they are, unknown ones must become known or null. An optional
+    /// and computed attribute that the user did not set is unknown, or what the plan made of it.
     pub planned: R::Model,
+    /// The write-only values that the user wrote; all else is null. An object, list or map that may hold some has the
+    /// configuration's elements.
+    pub write_only: R::Model,
     /// From the plan.
     pub private: R::Private,
 }
@@ -78,14 +81,15 @@ pub struct Read<R: Resource> {
     pub private: R::Private,
 }
 
-/// What to change.
+/// What to change. Arguments are in `planned`, as in [`Create`].
 pub struct Update<R: Resource> {
     /// The state now.
     pub prior: R::Model,
-    /// What the user wrote, with write-only values.
-    pub config: R::Model,
-    /// What was planned. Known values must come out as they are, unknown ones must become known or null.
+    /// What was planned. Known values must come out as they are, unknown ones must become known or null. An optional
+    /// and computed attribute that the user did not set is the prior one, or what the plan made of it.
     pub planned: R::Model,
+    /// The write-only values that the user wrote; all else is null. As in [`Create::write_only`].
+    pub write_only: R::Model,
     /// From the plan.
     pub private: R::Private,
 }
@@ -234,12 +238,12 @@ pub struct DynPlan {
 /// An apply, without types. `prior` is null in a create.
 #[derive(Clone, Debug, Default)]
 pub struct DynApply {
-    /// What the user wrote.
-    pub config: Dynamic,
     /// The state now.
     pub prior: Dynamic,
     /// What was planned.
     pub planned: Dynamic,
+    /// The write-only values; all else is null.
+    pub write_only: Dynamic,
     /// The planned private state as JSON.
     pub private: Vec<u8>,
 }
@@ -407,8 +411,8 @@ impl<R: Resource> DynResource for Typed<R> {
 
     async fn create(&self, cx: &Context, apply: DynApply, diagnostics: &mut Diagnostics) -> Option<DynSaved> {
         let create = Create {
-            config: from_dynamic(&apply.config).or_tell(diagnostics)?,
             planned: from_dynamic(&apply.planned).or_tell(diagnostics)?,
+            write_only: from_dynamic(&apply.write_only).or_tell(diagnostics)?,
             private: read_private(&apply.private).or_tell(diagnostics)?,
         };
         let saved = self.0.create(cx, create, diagnostics).await?;
@@ -427,8 +431,8 @@ impl<R: Resource> DynResource for Typed<R> {
     async fn update(&self, cx: &Context, apply: DynApply, diagnostics: &mut Diagnostics) -> Option<DynSaved> {
         let update = Update {
             prior: from_dynamic(&apply.prior).or_tell(diagnostics)?,
-            config: from_dynamic(&apply.config).or_tell(diagnostics)?,
             planned: from_dynamic(&apply.planned).or_tell(diagnostics)?,
+            write_only: from_dynamic(&apply.write_only).or_tell(diagnostics)?,
             private: read_private(&apply.private).or_tell(diagnostics)?,
         };
         let saved = self.0.update(cx, update, diagnostics).await;

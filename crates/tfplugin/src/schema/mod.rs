@@ -217,7 +217,7 @@ impl Attribute {
         self
     }
 
-    /// It is never stored: readable in a plan's and an apply's `config` only, null everywhere else. Since
+    /// It is never stored: readable in a plan's `config` and an apply's `write_only` only, null everywhere else. Since
     /// Terraform 1.11 and OpenTofu 1.11.
     #[must_use]
     pub const fn write_only(mut self) -> Self {

@@ -853,7 +853,9 @@ async fn apply_or_tell(
     let value_type = &managed.value_type;
     let prior = read_value(request.prior_state.as_ref(), value_type, &mut hints)?;
     let planned = read_value(request.planned_state.as_ref(), value_type, &mut hints)?;
+    // The raw configuration, without `ignore_changes`: what was agreed is the planned state alone.
     let config = read_value(request.config.as_ref(), value_type, &mut hints)?;
+    let write_only = plan::write_only_part(&managed.schema, &config);
     let private = request.planned_private.to_vec();
     if planned.is_null() {
         managed.resource.delete(cx, DynSaved { state: prior, private }, diagnostics).await;
@@ -862,7 +864,7 @@ async fn apply_or_tell(
         return Ok(if diagnostics.has_errors() { None } else { Some(gone) });
     }
     let creates = prior.is_null();
-    let change = DynApply { config, prior, planned: planned.clone(), private };
+    let change = DynApply { prior, planned: planned.clone(), write_only, private };
     let saved = if creates {
         managed.resource.create(cx, change, diagnostics).await
     } else {
