@@ -144,18 +144,25 @@ impl Resource for Thing {
             Some("") => Err("a name is not empty".to_owned()),
             _ => Ok(()),
         });
+        let polite = |text: &Dynamic| match text.as_str() {
+            Some(text) if text.ends_with("bad") => Err("badness is not taken".to_owned()),
+            _ => Ok(()),
+        };
         Schema::new("A thing.")
             .version(2)
             .attribute("id", Attribute::string().computed())
             .attribute("name", name)
             .attribute("mode", Attribute::string().optional())
-            .attribute("note", Attribute::string().optional().deprecated("Use select instead."))
+            .attribute(
+                "note",
+                Attribute::string().optional().deprecated("Use select instead.").validate(polite),
+            )
             .attribute("payload", Attribute::string().optional())
             .attribute("select", select.optional())
             .attribute("ports", ports.optional())
             .attribute("tags", Attribute::set(Type::String).optional())
             .attribute("any", Attribute::dynamic().optional())
-            .attribute("secret", Attribute::string().optional().write_only())
+            .attribute("secret", Attribute::string().optional().write_only().validate(polite))
             .attribute("secret_version", Attribute::number().optional())
             .attribute("secret_length", Attribute::number().computed())
             .attribute("token", Attribute::string().computed().sensitive())

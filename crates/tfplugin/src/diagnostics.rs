@@ -1,6 +1,11 @@
-//! Errors and warnings that Terraform shows to the user, with the attribute they are about.
+//! Errors and warnings that Terraform shows to the user, with the attribute they are about. A text may quote what came
+//! from outside: clean it with [`plain_line`](crate::plain_line) or [`plain_text`](crate::plain_text) so that it stays
+//! short; what moves cursors or hides goes from every text on its way out.
 
 use crate::values::{Path, ValueError};
+
+/// The summary of [`Diagnostics::value_error`].
+pub(crate) const WRONG_TYPE: &str = "Value of the wrong type";
 
 /// How bad a [`Diagnostic`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +25,8 @@ pub struct Diagnostic {
     pub summary: String,
     /// What it means and what to do; may have several lines.
     pub detail: String,
-    /// The attribute it is about, if one.
+    /// The attribute it is about, if one. Clients print its lines; where it is sensitive, or holds what is, the service
+    /// names it in the text and points at nothing.
     pub path: Option<Path>,
 }
 
@@ -60,7 +66,7 @@ impl Diagnostics {
         let detail = path
             .as_ref()
             .map_or_else(|| error.message().to_owned(), |path| format!("{path}: {}", error.message()));
-        self.push(Severity::Error, path, "Value of the wrong type".to_owned(), detail);
+        self.push(Severity::Error, path, WRONG_TYPE.to_owned(), detail);
     }
 
     /// Whether one of the messages is an error.

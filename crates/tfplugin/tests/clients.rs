@@ -311,6 +311,31 @@ fn messages_name_their_attribute() {
     });
 }
 
+/// Of what a diagnostic points at, clients print the lines.
+#[test]
+fn no_line_of_something_sensitive_is_printed() {
+    each("fixture", |workspace| {
+        let body = "resource \"fixture_thing\" \"a\" {\n name = \"a\"\n secret = \"hunter2 bad\"\n}\n";
+        for shown in [false, true] {
+            // The same complaint about something that is no secret: the client would print it.
+            workspace.write(&if shown { body.replace("secret =", "note =") } else { body.to_owned() });
+            let run = workspace.apply().fails_with("badness is not taken");
+            assert_eq!(run.text.contains("hunter2"), shown, "{}", run.text);
+            assert_eq!(run.says("This is about `secret`."), !shown, "{}", run.text);
+        }
+    });
+}
+
+#[test]
+fn a_required_null_is_refused_before_anything_is_planned() {
+    each("fixture", |workspace| {
+        workspace
+            .write("variable \"n\" { default = null }\nresource \"fixture_thing\" \"a\" { name = var.n }\n");
+        workspace.run(&["validate", "-no-color"]).succeeds();
+        workspace.run(&["plan", "-no-color"]).fails_with("name must not be null");
+    });
+}
+
 #[test]
 fn unknown_values_wait_for_apply() {
     each("fixture", |workspace| {

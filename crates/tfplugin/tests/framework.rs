@@ -336,7 +336,7 @@ async fn write_only_values_are_in_the_configuration_alone() {
     assert_eq!(seen.lock().unwrap().len(), 2);
     assert_eq!(state.unwrap().value.get("secret"), Some(&Dynamic::Null));
     let told = provider.without_write_only().validate("test_thing", &config).await.unwrap();
-    error(&told, "secret", "needs Terraform 1.11");
+    error(&told, "", "secret is write-only, which needs Terraform 1.11");
 }
 
 /// `ignore_changes` is Terraform's own affair: it plans with what is ignored left out, and hands the raw configuration
@@ -419,7 +419,7 @@ async fn invalid_plans_are_refused_by_name() {
     ]);
     let config = config([("text", "new".into()), ("one", object([("port", 1.into())]))]);
     let cases = [
-        ("secret", "leak".into(), "secret", "a write-only value must be null in a plan"),
+        ("secret", "leak".into(), "", "secret: a write-only value must be null in a plan"),
         ("text", "other".into(), "text", "another value than the configured one"),
         ("text", Dynamic::Unknown, "text", "another value than the configured one"),
         ("tags", vec!["x"].into(), "tags", "none is configured and none is computed"),
@@ -464,7 +464,12 @@ async fn replace_paths_are_checked_sorted_and_once() {
         [Path::root("either"), Path::root("secret"), Path::root("nothing"), Path::root("one").attr("port")]
     {
         let (_, told) = plan(&replace(vec![path.clone()]), Some(&prior), &renamed).await;
-        error(&told, &path.to_string(), "its planned value is the prior one");
+        let at = if path == Path::root("secret") { String::new() } else { path.to_string() };
+        error(
+            &told,
+            &at,
+            &format!("{path} is said to force a replacement, but its planned value is the prior one"),
+        );
     }
 }
 
@@ -488,7 +493,7 @@ async fn invalid_states_are_refused_by_name_and_kept() {
         ("id", Dynamic::Unknown, "id", "still unknown", Dynamic::Null),
         ("text", "other".into(), "text", "another one than was planned", "other".into()),
         ("size", 4.into(), "size", "another one than was planned", 4.into()),
-        ("secret", "leak".into(), "secret", "write-only", Dynamic::Null),
+        ("secret", "leak".into(), "", "secret: a write-only value", Dynamic::Null),
         ("size", "big".into(), "size", "expected a number", Dynamic::Null),
     ];
     for (attribute, value, path, text, kept) in cases {
@@ -670,6 +675,49 @@ async fn configurations_are_checked() {
     assert_eq!(warnings.map(|warning| warning.detail.as_str()).collect::<Vec<_>>(), ["Use number."; 4]);
     let unknown = object([("number", Dynamic::Unknown), ("one", Dynamic::Unknown)]);
     clean(&provider_.validate("test_thing", &unknown).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_required_null_is_refused_by_path() {
+    let member = || [("port", Attribute::number().required()), ("note", Attribute::string().optional())];
+    let schema = Schema::new("A thing.")
+        .attribute("name", Attribute::string().required())
+        .attribute("hidden", Attribute::string().required().write_only())
+        .attribute("needed", Attribute::object(member()).required())
+        .attribute("one", Attribute::object(member()).optional())
+        .attribute("list", Attribute::list_nested(member()).optional())
+        .attribute("map", Attribute::map_nested(member()).optional())
+        .attribute("set", Attribute::set_nested(member()).optional());
+    let validated = async |config: Dynamic| {
+        provider(Script { schema: schema.clone(), ..Script::default() })
+            .validate("test_thing", &config)
+            .await
+            .unwrap()
+    };
+    let null = || object([("port", Dynamic::Null), ("note", "x".into())]);
+    let told = validated(object([
+        ("one", null()),
+        ("list", vec![object([("port", 1.into())]), null()].into()),
+        ("map", object([("k", null())])),
+        ("set", vec![null()].into()),
+    ]))
+    .await;
+    for path in ["name", "needed", "one.port", "list[1].port", "map[\"k\"].port", "set.port"] {
+        error(&told, path, "is required, and here it is null");
+    }
+    error(&told, "", "hidden is required");
+    assert_eq!(told.iter().count(), 7, "{told:#?}");
+    let unknown = || object([("port", Dynamic::Unknown)]);
+    let told = validated(object([
+        ("name", Dynamic::Unknown),
+        ("hidden", Dynamic::Unknown),
+        ("needed", unknown()),
+        ("one", Dynamic::Unknown),
+        ("list", vec![unknown(), Dynamic::Unknown].into()),
+        ("map", Dynamic::Unknown),
+    ]))
+    .await;
+    clean(&told);
 }
 
 #[tokio::test]

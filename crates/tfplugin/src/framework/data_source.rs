@@ -71,7 +71,8 @@ impl<D: DataSource> DynDataSource for Typed<D> {
     async fn validate(&self, cx: &Context, config: &Dynamic, diagnostics: &mut Diagnostics) {
         match from_dynamic(config) {
             Ok(config) => self.0.validate(cx, &config, diagnostics).await,
-            Err(error) if error.is_unknown() => {}
+            // What the schema forbids has been told.
+            Err(error) if error.is_unknown() || diagnostics.has_errors() => {}
             Err(error) => diagnostics.value_error(&error),
         }
     }

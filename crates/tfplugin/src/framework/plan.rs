@@ -77,16 +77,27 @@ fn has_write_only(attributes: &Attributes) -> bool {
     })
 }
 
-/// Checks a configuration by the schema: nothing set that only the provider sets, and every validator.
+/// Checks a configuration by the schema: nothing null that is required, nothing set that only the provider sets, and
+/// every validator.
 pub(crate) fn check_config(schema: &Schema, config: &Dynamic, diagnostics: &mut Diagnostics) {
     walk_config(&schema.attributes, config, &Path::empty(), diagnostics);
 }
 
 fn walk_config(attributes: &Attributes, config: &Dynamic, above: &Path, diagnostics: &mut Diagnostics) {
+    // An object that is not known yet.
+    let Dynamic::Map(_) = config else { return };
     for (name, attribute) in attributes {
         let path = above.attr(name);
         let value = member(config, name);
         if value.is_null() {
+            // Terraform itself refuses only what is not written at all.
+            if attribute.required {
+                let detail = format!(
+                    "{path} is required, and here it is null. Give it a value; if it comes from a variable or a \
+                     condition, see to it that this is never null."
+                );
+                diagnostics.error_at(&path, format!("{path} must not be null"), detail);
+            }
             continue;
         }
         if attribute.computed && !attribute.optional {

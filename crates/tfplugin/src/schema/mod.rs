@@ -5,7 +5,7 @@ mod types;
 
 pub use types::Type;
 
-use crate::values::Dynamic;
+use crate::values::{Dynamic, Path, Step};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -57,6 +57,34 @@ impl Schema {
     /// The description given.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// What to name instead of pointing at `path`, if its top-level attribute is sensitive (write-only values are) or
+    /// holds what is: clients print a whole top-level attribute. Ends at the first that is sensitive, since keys and
+    /// positions in it are too.
+    pub(crate) fn secret_at(&self, path: &Path) -> Option<Path> {
+        let Some(Step::Attribute(root)) = path.steps().first() else { return None };
+        self.attributes.get(root).filter(|attribute| attribute.holds_secrets())?;
+        let (mut named, mut members) = (Path::empty(), Some(&self.attributes));
+        for step in path.steps() {
+            named = match step {
+                Step::Index(index) => named.index(usize::try_from(*index).unwrap_or_default()),
+                Step::Key(key) => named.key(key),
+                Step::Attribute(name) => {
+                    named = named.attr(name);
+                    let Some(attribute) = members.and_then(|members| members.get(name)) else { break };
+                    if attribute.sensitive || attribute.write_only {
+                        break;
+                    }
+                    members = match &attribute.shape {
+                        Shape::Nested(_, members) => Some(members),
+                        Shape::Plain(_) => None,
+                    };
+                    continue;
+                }
+            };
+        }
+        Some(named)
     }
 
     /// The type of the whole object.
@@ -242,7 +270,8 @@ impl Attribute {
         self
     }
 
-    /// Checks each known value that a user sets. May be given several times.
+    /// Checks each known value that a user sets. May be given several times. Of a sensitive attribute the text must not
+    /// quote the value.
     #[must_use]
     pub fn validate(
         mut self,
@@ -280,6 +309,13 @@ impl Attribute {
                 }
             }
         }
+    }
+
+    /// Whether it or an attribute in it must not be shown.
+    fn holds_secrets(&self) -> bool {
+        self.sensitive
+            || self.write_only
+            || matches!(&self.shape, Shape::Nested(_, members) if members.values().any(Self::holds_secrets))
     }
 
     /// The members of a nested attribute, and how its objects are held.

@@ -3,6 +3,7 @@
 
 mod panics;
 mod schema;
+mod tell;
 
 pub(crate) use panics::install_hook;
 
@@ -391,7 +392,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
             data_source_schemas: sources
                 .map(|(name, source)| ((*name).to_owned(), schema::schema(&source.schema)))
                 .collect(),
-            diagnostics: schema::diagnostics(inner.schema_problems()),
+            diagnostics: tell::messages(inner.schema_problems(), &Schema::default()),
             provider_meta: None,
             server_capabilities: Some(CAPABILITIES),
             functions: inner.function_messages(),
@@ -417,7 +418,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         request: Request<proto::validate_provider_config::Request>,
     ) -> Answer<proto::validate_provider_config::Response> {
         let respond = |diagnostics| proto::validate_provider_config::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &self.0.schema),
         };
         let work = async {
             let (cx, request) = (self.0.context(&request), request.into_inner());
@@ -443,7 +444,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
     ) -> Answer<proto::validate_resource_config::Response> {
         let managed = self.0.managed(&request.get_ref().type_name)?;
         let respond = |diagnostics| proto::validate_resource_config::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &managed.schema),
         };
         let work = async {
             let (cx, request) = (self.0.context(&request), request.into_inner());
@@ -468,7 +469,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
     ) -> Answer<proto::validate_data_resource_config::Response> {
         let source = self.0.source(&request.get_ref().type_name)?;
         let respond = |diagnostics| proto::validate_data_resource_config::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &source.schema),
         };
         let work = async {
             let (cx, request) = (self.0.context(&request), request.into_inner());
@@ -490,7 +491,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         request: Request<proto::configure_provider::Request>,
     ) -> Answer<proto::configure_provider::Response> {
         let respond = |diagnostics| proto::configure_provider::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &self.0.schema),
         };
         let work = async {
             let (cx, request) = (self.0.context(&request), request.into_inner());
@@ -517,7 +518,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         let respond = |upgraded_state: Option<proto::DynamicValue>, diagnostics| {
             proto::upgrade_resource_state::Response {
                 upgraded_state,
-                diagnostics: schema::diagnostics(diagnostics),
+                diagnostics: tell::messages(diagnostics, &managed.schema),
             }
         };
         let work = async {
@@ -552,7 +553,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
             .and_then(|value| write_value(&value, &identity.value_type, &Hints::new(), &mut diagnostics));
         Ok(Response::new(proto::upgrade_resource_identity::Response {
             upgraded_identity: data.map(|data| proto::ResourceIdentityData { identity_data: Some(data) }),
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &managed.schema),
         }))
     }
 
@@ -572,7 +573,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         };
         let work = read(managed, &cx, request, stays.clone());
         let failed = |diagnostics| proto::read_resource::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &managed.schema),
             ..stays
         };
         answered("ReadResource", work, failed).await
@@ -585,7 +586,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         let managed = self.0.managed(&request.get_ref().type_name)?;
         let cx = self.0.context(&request);
         let failed = |diagnostics| proto::plan_resource_change::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &managed.schema),
             ..Default::default()
         };
         answered("PlanResourceChange", plan_change(managed, &cx, request.into_inner()), failed).await
@@ -607,7 +608,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         };
         let work = apply(managed, &cx, request, stays.clone());
         let failed = |diagnostics| proto::apply_resource_change::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &managed.schema),
             ..stays
         };
         answered("ApplyResourceChange", work, failed).await
@@ -620,7 +621,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         let managed = self.0.managed(&request.get_ref().type_name)?;
         let cx = self.0.context(&request);
         let failed = |diagnostics| proto::import_resource_state::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &managed.schema),
             ..Default::default()
         };
         answered("ImportResourceState", import(managed, &cx, request.into_inner()), failed).await
@@ -640,7 +641,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
             ),
         );
         Ok(Response::new(proto::move_resource_state::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &Schema::default()),
             ..Default::default()
         }))
     }
@@ -652,7 +653,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         let source = self.0.source(&request.get_ref().type_name)?;
         let cx = self.0.context(&request);
         let failed = |diagnostics| proto::read_data_source::Response {
-            diagnostics: schema::diagnostics(diagnostics),
+            diagnostics: tell::messages(diagnostics, &source.schema),
             ..Default::default()
         };
         answered("ReadDataSource", read_source(source, &cx, request.into_inner()), failed).await
@@ -732,7 +733,10 @@ async fn read(
         Ok(state) => state,
         Err(error) => {
             diagnostics.value_error(&error);
-            return proto::read_resource::Response { diagnostics: schema::diagnostics(diagnostics), ..stays };
+            return proto::read_resource::Response {
+                diagnostics: tell::messages(diagnostics, &managed.schema),
+                ..stays
+            };
         }
     };
     let saved = DynSaved { state, private: request.private.to_vec() };
@@ -754,7 +758,7 @@ async fn read(
             }
         }
     };
-    proto::read_resource::Response { diagnostics: schema::diagnostics(diagnostics), ..answer }
+    proto::read_resource::Response { diagnostics: tell::messages(diagnostics, &managed.schema), ..answer }
 }
 
 async fn plan_change(
@@ -768,7 +772,10 @@ async fn plan_change(
         diagnostics.value_error(&error);
         proto::plan_resource_change::Response::default()
     });
-    proto::plan_resource_change::Response { diagnostics: schema::diagnostics(diagnostics), ..answer }
+    proto::plan_resource_change::Response {
+        diagnostics: tell::messages(diagnostics, &managed.schema),
+        ..answer
+    }
 }
 
 async fn plan_change_or_tell(
@@ -837,7 +844,7 @@ async fn apply(
         None
     });
     proto::apply_resource_change::Response {
-        diagnostics: schema::diagnostics(diagnostics),
+        diagnostics: tell::messages(diagnostics, &managed.schema),
         ..answer.unwrap_or(stays)
     }
 }
@@ -936,7 +943,7 @@ async fn import(
     }
     proto::import_resource_state::Response {
         imported_resources: imported.into_iter().collect(),
-        diagnostics: schema::diagnostics(diagnostics),
+        diagnostics: tell::messages(diagnostics, &managed.schema),
     }
 }
 
@@ -961,7 +968,7 @@ async fn read_source(
         bug(&path, "the value is still unknown after reading", &mut diagnostics);
     }
     let state = state.and_then(|state| write_value(&state, &source.value_type, &hints, &mut diagnostics));
-    proto::read_data_source::Response { state, diagnostics: schema::diagnostics(diagnostics) }
+    proto::read_data_source::Response { state, diagnostics: tell::messages(diagnostics, &source.schema) }
 }
 
 fn call(
@@ -984,7 +991,7 @@ fn call(
         return Err(at(values.len(), "an argument is missing".to_owned()));
     }
     let failed = |error: crate::framework::FunctionError| proto::FunctionError {
-        text: error.text,
+        text: plain_text::shown(&error.text).into_owned(),
         function_argument: error.argument,
     };
     let result = callable.function.call(values).map_err(failed)?;

@@ -1,6 +1,5 @@
-//! Schemas, functions, diagnostics and paths as messages of the protocol.
+//! Schemas, functions and paths as messages of the protocol.
 
-use crate::diagnostics::{Diagnostics, Severity};
 use crate::framework::{FunctionDefinition, Parameter};
 use crate::proto::tfplugin6::{self as proto, attribute_path::step::Selector};
 use crate::schema::{Attribute, IdentitySchema, Nesting, Schema, Shape};
@@ -94,19 +93,6 @@ fn parameter(parameter: &Parameter) -> proto::function::Parameter {
         description: parameter.description.clone(),
         description_kind: MARKDOWN,
     }
-}
-
-pub(super) fn diagnostics(diagnostics: Diagnostics) -> Vec<proto::Diagnostic> {
-    let messages = diagnostics.into_iter().map(|diagnostic| proto::Diagnostic {
-        severity: match diagnostic.severity {
-            Severity::Error => proto::diagnostic::Severity::Error.into(),
-            Severity::Warning => proto::diagnostic::Severity::Warning.into(),
-        },
-        summary: diagnostic.summary,
-        detail: diagnostic.detail,
-        attribute: diagnostic.path.as_ref().map(path),
-    });
-    messages.collect()
 }
 
 pub(super) fn path(path: &Path) -> proto::AttributePath {

@@ -113,11 +113,11 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, json!(format!("{value:?}")));
+        self.put(field, json!(plain_text::shown(&format!("{value:?}"))));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, json!(value));
+        self.put(field, json!(plain_text::shown(value)));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -173,8 +173,9 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let subscriber = tracing_subscriber::registry().with(Collect(Arc::clone(&lines)));
         tracing::subscriber::with_default(subscriber, || {
-            tracing::warn!(count = 3, name = "x", "two\nlines");
-            tracing::info!("{}", "\u{1}".repeat(60_000));
+            tracing::warn!(count = 3, name = "x\u{1b}[2J", error = %"\u{202e}y", "two\nlines\u{1b}]0;title\u{7}");
+            tracing::info!("{}", "\"".repeat(60_000));
+            tracing::info!(a = "\"".repeat(60_000), b = "\"".repeat(60_000), "{}", "\"".repeat(60_000));
         });
         let lines = lines.lock().unwrap();
         let first: Value = serde_json::from_str(&lines[0]).unwrap();
@@ -182,10 +183,12 @@ mod tests {
         assert_eq!(first["@message"], "two\nlines");
         assert_eq!(first["@timestamp"], "1970-01-01T00:00:00.000000Z");
         assert_eq!(first["count"], 3);
-        assert_eq!(first["name"], "x");
+        assert_eq!((&first["name"], &first["error"]), (&json!("x"), &json!("y")));
         assert!(!lines[0].contains('\n'));
-        assert!(lines[1].len() < 64 * 1024, "{}", lines[1].len());
-        let second: Value = serde_json::from_str(&lines[1]).unwrap();
-        assert!(second["@message"].as_str().unwrap().ends_with("(cut)"));
+        for (line, end) in [(&lines[1], "(60000 bytes, cut)"), (&lines[2], "(cut)")] {
+            assert!(line.len() < 64 * 1024, "{}", line.len());
+            let read: Value = serde_json::from_str(line).unwrap();
+            assert!(read["@message"].as_str().unwrap().ends_with(end));
+        }
     }
 }
