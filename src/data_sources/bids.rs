@@ -6,14 +6,14 @@ use std::time::Duration;
 use akash_chain::QueryError;
 use akash_proto::Dec;
 use akash_proto::akash::market::v1beta5::{Bid, Order, bid, order};
+use akash_proto::id::{DeploymentId, GroupId, OrderId};
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Context, DataSource, Diagnostics, Path, Schema, Type, Value, async_trait};
 use tokio::time::Instant;
 
 use crate::clients::{Clients, Shared};
 use crate::lifecycle::{
-    cost, duration,
-    ids::DeploymentRef,
+    cost, duration, ids,
     limit::Limit,
     providers,
     selection::{Policy, Select},
@@ -133,10 +133,9 @@ impl DataSource for BidsDataSource {
     async fn read(&self, cx: &Context, config: Bids, diagnostics: &mut Diagnostics) -> Option<Bids> {
         let clients = self.shared.clients(diagnostics)?;
         let at = Path::root("deployment");
-        let id =
-            DeploymentRef::parse(config.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
-                .map_err(|error| diagnostics.error_at(&at, "Not the id of a deployment", format!("{error}.")))
-                .ok()?;
+        let id = ids::deployment(config.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
+            .map_err(|error| diagnostics.error_at(&at, "Not the id of a deployment", format!("{error}.")))
+            .ok()?;
         match answer(&clients, cx, config, &id, diagnostics).await {
             Ok(bids) => bids,
             Err(error) => {
@@ -147,27 +146,29 @@ impl DataSource for BidsDataSource {
     }
 }
 
-/// The group's number by name, or the only group; `Ok(None)` with an empty answer's warning or an error told.
+/// The group by name, or the only group; `Ok(None)` with an empty answer's warning or an error told.
 async fn find_group(
     clients: &Clients,
-    id: &DeploymentRef,
+    id: &DeploymentId,
     name: Option<&str>,
     diagnostics: &mut Diagnostics,
-) -> Result<Option<u32>, QueryError> {
-    let Some(found) = clients.chain.deployment(&id.owner, id.dseq).await? else {
+) -> Result<Option<GroupId>, QueryError> {
+    let Some(found) = clients.chain.deployment(id).await? else {
         diagnostics
-            .warning(format!("Deployment {} is not on the chain", id.dseq), "There are no bids on it.");
+            .warning(format!("Deployment {} is not on the chain", id.dseq()), "There are no bids on it.");
         return Ok(None);
     };
-    let groups: Vec<(String, u32)> = found
+    let groups: Vec<(String, GroupId)> = found
         .groups
         .iter()
-        .filter_map(|group| Some((group.group_spec.as_ref()?.name.clone(), group.id.as_ref()?.gseq)))
+        .filter_map(|group| {
+            Some((group.group_spec.as_ref()?.name.clone(), group.id.as_ref()?.try_into().ok()?))
+        })
         .collect();
     let found = match (name, groups.as_slice()) {
-        (None, [(_, gseq)]) => Some(*gseq),
+        (None, [(_, id)]) => Some(id.clone()),
         (name, groups) => {
-            groups.iter().find(|(group, _)| Some(group.as_str()) == name).map(|(_, gseq)| *gseq)
+            groups.iter().find(|(group, _)| Some(group.as_str()) == name).map(|(_, id)| id.clone())
         }
     };
     if found.is_none() {
@@ -185,23 +186,23 @@ async fn answer(
     clients: &Clients,
     cx: &Context,
     mut config: Bids,
-    id: &DeploymentRef,
+    id: &DeploymentId,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Bids>, QueryError> {
     config.order_state = Value::Null;
     config.bids = Value::Known(Vec::new());
     config.other_bids = Value::Known(Vec::new());
-    let Some(gseq) = find_group(clients, id, config.group.as_deref(), diagnostics).await? else {
+    let Some(group) = find_group(clients, id, config.group.as_deref(), diagnostics).await? else {
         return Ok((!diagnostics.has_errors()).then_some(config));
     };
-    let orders = clients.chain.orders(&id.owner, id.dseq, Some(gseq)).await?;
+    let orders = clients.chain.orders(&group).await?;
     let newest = orders
         .into_iter()
-        .filter_map(|order| Some((order.id.as_ref()?.oseq, order)))
-        .max_by_key(|(oseq, _)| *oseq);
-    let Some((oseq, order)) = newest else { return Ok(Some(config)) };
+        .filter_map(|order| Some((OrderId::try_from(order.id.as_ref()?).ok()?, order)))
+        .max_by_key(|(id, _)| id.oseq());
+    let Some((id, order)) = newest else { return Ok(Some(config)) };
     let state = order::State::try_from(order.state).unwrap_or(order::State::Invalid);
-    let offers = collect(clients, cx, id, gseq, oseq, (&order, state), &config).await?;
+    let offers = collect(clients, cx, &id, (&order, state), &config).await?;
 
     let policy = Policy::new(config.select.known(), None);
     let leased = state == order::State::Active;
@@ -220,9 +221,7 @@ async fn answer(
 async fn collect(
     clients: &Clients,
     cx: &Context,
-    id: &DeploymentRef,
-    gseq: u32,
-    oseq: u32,
+    id: &OrderId,
     (order, state): (&Order, order::State),
     config: &Bids,
 ) -> Result<Vec<Offer>, QueryError> {
@@ -230,7 +229,7 @@ async fn collect(
     let limit = Limit::start(cx.cancel(), wait);
     let mut until = None;
     loop {
-        let rows = clients.chain.bids(&id.owner, id.dseq, gseq, oseq).await?;
+        let rows = clients.chain.bids(id).await?;
         let mut offers: Vec<Offer> = rows.into_iter().filter_map(|row| Offer::read(row.bid?)).collect();
         offers.sort_by(|a, b| a.price.cmp(&b.price).then_with(|| a.provider.cmp(&b.provider)));
         let waits =

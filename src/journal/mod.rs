@@ -20,8 +20,8 @@ use akash_chain::{Conclusion, Pending};
 use tfplugin::{Context, async_trait};
 use tokio::sync::OnceCell;
 
+pub(crate) use record::{About, Intent, Subject};
 use record::{Entry, Record, fold};
-pub(crate) use record::{Intent, Subject};
 
 use crate::kill;
 use file::Own;
@@ -85,10 +85,9 @@ impl Journal {
         _ = self.0.chain_id.set(chain_id.to_owned());
     }
 
-    /// The subject with these numbers, on this chain.
-    pub(crate) fn subject(&self, owner: &str, dseq: u64, gseq: Option<u32>) -> Subject {
-        let chain_id = self.0.chain_id.get().cloned().unwrap_or_default();
-        Subject { chain_id, owner: owner.to_owned(), dseq: Some(dseq), gseq }
+    /// The subject on this chain.
+    pub(crate) fn subject(&self, about: impl Into<About>) -> Subject {
+        Subject { chain_id: self.0.chain_id.get().cloned().unwrap_or_default(), about: about.into() }
     }
 
     /// The name that the intent of creating this deployment is written down with.
@@ -96,22 +95,20 @@ impl Journal {
         lock(&self.0.names).insert(dseq, name.to_owned());
     }
 
-    /// What earlier processes may have left on chain for this owner without a state knowing it: deployments where
-    /// `gseq` of the subject is none, and leases.
+    /// What earlier processes may have left on chain for this owner without a state knowing it: deployments and leases.
     pub(crate) async fn unreturned(&self, owner: &str) -> io::Result<Vec<Earlier>> {
-        self.select(|entry| entry.is_unreturned() && entry.intent.subject.owner == owner).await
+        self.select(|entry| entry.is_unreturned() && entry.intent.subject.about.owner() == owner).await
     }
 
-    /// What earlier processes sent about this deployment or its groups (none: about the wallet itself), and nobody has
-    /// written down what became of it.
-    pub(crate) async fn open(&self, owner: &str, dseq: Option<u64>) -> io::Result<Vec<Earlier>> {
-        let of_it = |subject: &Subject| subject.owner == owner && subject.dseq == dseq;
-        self.select(|entry| entry.is_open() && of_it(&entry.intent.subject)).await
+    /// What earlier processes sent about a deployment and its groups, or about the wallet itself, and nobody has written
+    /// down what became of it.
+    pub(crate) async fn open(&self, about: &About) -> io::Result<Vec<Earlier>> {
+        self.select(|entry| entry.is_open() && entry.intent.subject.about.within(about)).await
     }
 
     /// All that earlier processes sent for this owner and nobody has written down what became of it.
     pub(crate) async fn all_open(&self, owner: &str) -> io::Result<Vec<Earlier>> {
-        self.select(|entry| entry.is_open() && entry.intent.subject.owner == owner).await
+        self.select(|entry| entry.is_open() && entry.intent.subject.about.owner() == owner).await
     }
 
     async fn select(&self, wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<Earlier>> {
@@ -388,7 +385,7 @@ pub(crate) fn default_directory() -> Option<PathBuf> {
 mod tests {
     use akash_chain::Journal as _;
 
-    use super::record::tests::{OWNER, create};
+    use super::record::tests::{OWNER, create, id};
     use super::*;
 
     fn journal(directory: &Path) -> Journal {
@@ -404,9 +401,16 @@ mod tests {
         journal.intend(&intents).await.unwrap();
     }
 
+    fn dseq(earlier: &Earlier) -> u64 {
+        match &earlier.intent.subject.about {
+            About::Deployment(id) => id.dseq(),
+            about => panic!("{about:?}"),
+        }
+    }
+
     async fn dseqs(journal: &Journal) -> Vec<u64> {
         let earlier = journal.unreturned(OWNER).await.unwrap();
-        let mut dseqs: Vec<u64> = earlier.iter().filter_map(|one| one.intent.subject.dseq).collect();
+        let mut dseqs: Vec<u64> = earlier.iter().map(dseq).collect();
         dseqs.sort_unstable();
         dseqs
     }
@@ -431,11 +435,11 @@ mod tests {
         {
             let journal = journal(directory.path());
             journal.intend(&[create("1", 1), create("2", 2), create("3", 3)]).await.unwrap();
-            journal.returned(journal.subject(OWNER, 1, None));
+            journal.returned(journal.subject(&id(1)));
         }
         let reader = journal(directory.path());
         assert_eq!(dseqs(&reader).await, [2, 3]);
-        reader.seen(reader.subject(OWNER, 2, None)).await;
+        reader.seen(reader.subject(&id(2))).await;
         assert_eq!(dseqs(&reader).await, [3]);
         assert_eq!(dseqs(&journal(directory.path())).await, [3]);
     }
@@ -456,7 +460,7 @@ mod tests {
         assert_eq!(earlier.len(), 1);
         assert!(third.claim(&earlier[0]).await.unwrap());
         assert!(!third.claim(&earlier[0]).await.unwrap(), "twice by the same process");
-        third.returned(third.subject(OWNER, 1, None));
+        third.returned(third.subject(&id(1)));
         drop(third);
         assert!(dseqs(&journal(directory.path())).await.is_empty());
     }
@@ -468,7 +472,7 @@ mod tests {
         cut_off(directory.path(), &[2]).await;
         let journal = journal(directory.path());
         for earlier in journal.unreturned(OWNER).await.unwrap() {
-            if earlier.intent.subject.dseq == Some(1) {
+            if dseq(&earlier) == 1 {
                 journal.concluded(&earlier, Conclusion::DidNotHappen).await;
             }
         }

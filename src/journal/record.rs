@@ -6,36 +6,52 @@
 use std::fmt;
 
 use akash_chain::{Conclusion, Msg, Pending};
+use akash_proto::akash::deployment::v1;
+use akash_proto::id::{BidId, DeploymentId, GroupId, IdError, LeaseId};
 use serde::{Deserialize, Serialize};
 
-/// What a message is about: the wallet, a deployment or one of its groups.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Subject {
-    pub(crate) chain_id: String,
-    pub(crate) owner: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) dseq: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) gseq: Option<u32>,
+/// What a message is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum About {
+    /// The wallet itself, by its address.
+    Wallet(String),
+    /// A deployment.
+    Deployment(DeploymentId),
+    /// A group of one: its lease.
+    Group(GroupId),
 }
 
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.owner)?;
-        let numbers = self.dseq.into_iter().chain(self.gseq.map(u64::from));
-        numbers.into_iter().try_for_each(|number| write!(f, "/{number}"))
+impl From<&DeploymentId> for About {
+    fn from(id: &DeploymentId) -> Self {
+        Self::Deployment(id.clone())
     }
 }
 
-impl Subject {
-    /// What this message of `signer` is about.
-    fn of(chain_id: &str, message: &Msg) -> Self {
-        let deployment = |id: &Option<akash_proto::akash::deployment::v1::DeploymentId>| {
-            id.as_ref().map(|id| (id.owner.clone(), Some(id.dseq), None))
+impl From<&GroupId> for About {
+    fn from(id: &GroupId) -> Self {
+        Self::Group(id.clone())
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wallet(owner) => f.write_str(owner),
+            Self::Deployment(id) => id.fmt(f),
+            Self::Group(id) => id.fmt(f),
+        }
+    }
+}
+
+impl About {
+    /// What this message of the wallet is about.
+    fn of(message: &Msg) -> Self {
+        let deployment = |id: &Option<v1::DeploymentId>| {
+            id.as_ref().and_then(|id| DeploymentId::try_from(id).ok()).map(Self::Deployment)
         };
-        let group = |id: &Option<akash_proto::akash::deployment::v1::GroupId>| {
-            id.as_ref().map(|id| (id.owner.clone(), Some(id.dseq), Some(id.gseq)))
-        };
+        let group =
+            |id: &Option<v1::GroupId>| id.as_ref().and_then(|id| GroupId::try_from(id).ok()).map(Self::Group);
+        let wallet = |owner: &String| Some(Self::Wallet(owner.clone()));
         let found = match message {
             Msg::CreateDeployment(message) => deployment(&message.id),
             Msg::UpdateDeployment(message) => deployment(&message.id),
@@ -44,22 +60,82 @@ impl Subject {
             Msg::PauseGroup(message) => group(&message.id),
             Msg::StartGroup(message) => group(&message.id),
             Msg::CreateLease(message) => {
-                message.bid_id.as_ref().map(|id| (id.owner.clone(), Some(id.dseq), Some(id.gseq)))
+                let bid = message.bid_id.as_ref().and_then(|id| BidId::try_from(id).ok());
+                bid.map(|bid| Self::Group(bid.group().clone()))
             }
             Msg::CloseLease(message) => {
-                message.id.as_ref().map(|id| (id.owner.clone(), Some(id.dseq), Some(id.gseq)))
+                let lease = message.id.as_ref().and_then(|id| LeaseId::try_from(id).ok());
+                lease.map(|lease| Self::Group(lease.group().clone()))
             }
             Msg::Deposit(message) => {
-                let account = message.id.as_ref().and_then(|id| id.xid.split_once('/'));
-                account.map(|(owner, dseq)| (owner.to_owned(), dseq.parse().ok(), None))
+                message.id.as_ref().and_then(|id| id.xid.parse().ok()).map(Self::Deployment)
             }
-            Msg::CreateCertificate(message) => Some((message.owner.clone(), None, None)),
-            Msg::RevokeCertificate(message) => message.id.as_ref().map(|id| (id.owner.clone(), None, None)),
-            Msg::MintAct(message) => Some((message.owner.clone(), None, None)),
-            Msg::BurnAct(message) => Some((message.owner.clone(), None, None)),
+            Msg::CreateCertificate(message) => wallet(&message.owner),
+            Msg::RevokeCertificate(message) => message.id.as_ref().and_then(|id| wallet(&id.owner)),
+            Msg::MintAct(message) => wallet(&message.owner),
+            Msg::BurnAct(message) => wallet(&message.owner),
         };
-        let (owner, dseq, gseq) = found.unwrap_or_default();
-        Self { chain_id: chain_id.to_owned(), owner, dseq, gseq }
+        found.unwrap_or_else(|| Self::Wallet(String::new()))
+    }
+
+    /// The account it belongs to.
+    pub(crate) fn owner(&self) -> &str {
+        match self {
+            Self::Wallet(owner) => owner,
+            Self::Deployment(id) => id.owner(),
+            Self::Group(id) => id.owner(),
+        }
+    }
+
+    /// Whether what this says lies within what `other` says: a group within its deployment. The wallet holds itself alone.
+    pub(crate) fn within(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Group(group), Self::Deployment(deployment)) => group.deployment() == deployment,
+            _ => self == other,
+        }
+    }
+}
+
+/// What a message is about, and on which chain.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "Parts", try_from = "Parts")]
+pub(crate) struct Subject {
+    pub(crate) chain_id: String,
+    pub(crate) about: About,
+}
+
+/// A subject as lines have it.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    chain_id: String,
+    owner: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    dseq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    gseq: Option<u32>,
+}
+
+impl From<Subject> for Parts {
+    fn from(Subject { chain_id, about }: Subject) -> Self {
+        let (dseq, gseq) = match &about {
+            About::Wallet(_) => (None, None),
+            About::Deployment(id) => (Some(id.dseq()), None),
+            About::Group(id) => (Some(id.dseq()), Some(id.gseq())),
+        };
+        Self { chain_id, owner: about.owner().to_owned(), dseq, gseq }
+    }
+}
+
+impl TryFrom<Parts> for Subject {
+    type Error = IdError;
+
+    fn try_from(Parts { chain_id, owner, dseq, gseq }: Parts) -> Result<Self, IdError> {
+        let about = match (dseq, gseq) {
+            (None, _) => About::Wallet(owner),
+            (Some(dseq), None) => About::Deployment(DeploymentId::new(&owner, dseq)?),
+            (Some(dseq), Some(gseq)) => About::Group(DeploymentId::new(&owner, dseq)?.group(gseq)?),
+        };
+        Ok(Self { chain_id, about })
     }
 }
 
@@ -77,13 +153,14 @@ pub(crate) struct Intent {
 
 impl Intent {
     pub(crate) fn new(chain_id: &str, pending: Pending, name: Option<String>) -> Self {
-        let subject = Subject::of(chain_id, &pending.message);
-        let kind = match (subject.dseq, subject.gseq) {
-            (_, Some(_)) => "akash_lease",
-            (Some(_), None) => "akash_deployment",
-            (None, None) => "wallet",
+        let about = About::of(&pending.message);
+        let kind = match about {
+            About::Group(_) => "akash_lease",
+            About::Deployment(_) => "akash_deployment",
+            About::Wallet(_) => "wallet",
         };
-        Self { resource: format!("{kind} {subject}"), subject, name, pending }
+        let resource = format!("{kind} {about}");
+        Self { subject: Subject { chain_id: chain_id.to_owned(), about }, resource, name, pending }
     }
 
     /// Whether it makes something that a state must know of.
@@ -171,9 +248,8 @@ pub(crate) fn fold(text: &str) -> Vec<Entry> {
 #[cfg(test)]
 pub(super) mod tests {
     use akash_chain::PendingFee;
-    use akash_proto::akash::deployment::v1::DeploymentId;
     use akash_proto::akash::deployment::v1beta4::{MsgCreateDeployment, MsgUpdateDeployment};
-    use akash_proto::akash::market::{v1::BidId, v1beta5::MsgCreateLease};
+    use akash_proto::akash::market::v1beta5::MsgCreateLease;
 
     use super::*;
 
@@ -191,8 +267,12 @@ pub(super) mod tests {
         }
     }
 
+    pub(crate) fn id(dseq: u64) -> DeploymentId {
+        DeploymentId::new(OWNER, dseq).unwrap()
+    }
+
     pub(crate) fn create(hash: &str, dseq: u64) -> Pending {
-        let id = Some(DeploymentId { owner: OWNER.into(), dseq });
+        let id = Some((&id(dseq)).into());
         pending(hash, MsgCreateDeployment { id, hash: vec![1; 32], ..Default::default() })
     }
 
@@ -206,11 +286,11 @@ pub(super) mod tests {
 
     #[test]
     fn lines_come_to_entries() {
-        let subject = Subject::of("x-1", &create("A", 1).message);
-        let bid = BidId { owner: OWNER.into(), dseq: 1, gseq: 2, ..Default::default() };
-        let lease = pending("B", MsgCreateLease { bid_id: Some(bid) });
-        let id = Some(DeploymentId { owner: OWNER.into(), dseq: 1 });
-        let update = pending("C", MsgUpdateDeployment { id, hash: vec![] });
+        let subject = Subject { chain_id: "x-1".into(), about: About::of(&create("A", 1).message) };
+        assert_eq!(subject.about, About::from(&id(1)));
+        let bid = id(1).group(2).unwrap().order(1).unwrap().bid(OWNER).unwrap();
+        let lease = pending("B", MsgCreateLease { bid_id: Some((&bid).into()) });
+        let update = pending("C", MsgUpdateDeployment { id: Some((&id(1)).into()), hash: vec![] });
         let included = |pending: &Pending| Record::concluded(pending, Conclusion::Included(9));
         let dead = Record::concluded(&create("A", 1), Conclusion::DidNotHappen);
         for (what, records, unreturned, open) in [
@@ -236,6 +316,20 @@ pub(super) mod tests {
             let told: Vec<bool> = entries.iter().map(Entry::is_unreturned).collect();
             assert_eq!(told, unreturned, "{what}");
             assert_eq!(entries.iter().map(Entry::is_open).collect::<Vec<_>>(), open, "{what}");
+        }
+    }
+
+    #[test]
+    fn subjects_keep_their_form() {
+        for (about, parts) in [
+            (About::Wallet(OWNER.into()), ""),
+            (About::from(&id(7)), r#","dseq":7"#),
+            (About::from(&id(7).group(2).unwrap()), r#","dseq":7,"gseq":2"#),
+        ] {
+            let json = format!(r#"{{"chain_id":"x-1","owner":"{OWNER}"{parts}}}"#);
+            let subject = Subject { chain_id: "x-1".into(), about };
+            assert_eq!(serde_json::to_string(&subject).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Subject>(&json).unwrap(), subject);
         }
     }
 

@@ -5,19 +5,19 @@
 use std::time::Duration;
 
 use akash_chain::{Conclusion, Fate, Msg, QueryError};
-use akash_proto::{Dec, akash::market::v1::LeaseId};
+use akash_proto::Dec;
+use akash_proto::id::{BidId, GroupId, LeaseId};
 use futures::StreamExt as _;
 use tfplugin::Diagnostics;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
-    ids::GroupRef,
     limit::Limit,
     market::{self, Taken},
 };
 use crate::clients::Clients;
-use crate::journal::Earlier;
+use crate::journal::{About, Earlier};
 
 /// How often the chain is asked again what became of a transaction.
 const POLL: Duration = Duration::from_secs(1);
@@ -26,17 +26,16 @@ const AT_ONCE: usize = 8;
 /// How long after a transaction's time ran out, by this machine's clock, it is still asked for.
 const AFTER: Duration = Duration::from_secs(90);
 
-/// Whether it is known what became of all that earlier processes sent about this deployment (none: about the wallet
-/// itself, as mints are). Waits until it is: nothing new may be sent while an old message may still come into a block.
+/// Whether it is known what became of all that earlier processes sent about this deployment, or about the wallet itself,
+/// as mints are. Waits until it is: nothing new may be sent while an old message may still come into a block.
 /// `false`: an error has been told.
 pub(crate) async fn settle(
     clients: &Clients,
-    owner: &str,
-    dseq: Option<u64>,
+    about: impl Into<About>,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> bool {
-    let open = match clients.journal.open(owner, dseq).await {
+    let open = match clients.journal.open(&about.into()).await {
         Ok(open) => open,
         Err(error) => {
             unreadable(&error, diagnostics);
@@ -120,14 +119,13 @@ pub(crate) struct CutOff {
 /// The group's running lease, if an earlier process took it and no state knows it. `Err`: an error has been told.
 pub(crate) async fn lease(
     clients: &Clients,
-    group: &GroupRef,
+    group: &GroupId,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<CutOff>, ()> {
-    let owner = &group.deployment.owner;
     let unreturned =
-        clients.journal.unreturned(owner).await.map_err(|error| unreadable(&error, diagnostics))?;
-    let subject = clients.journal.subject(owner, group.deployment.dseq, Some(group.gseq));
+        clients.journal.unreturned(group.owner()).await.map_err(|error| unreadable(&error, diagnostics))?;
+    let subject = clients.journal.subject(group);
     for earlier in unreturned.into_iter().filter(|earlier| earlier.intent.subject == subject) {
         let Some(fate) = fate(clients, &earlier, limit, diagnostics).await else { return Err(()) };
         let Fate::Included(outcome) = fate else { continue };
@@ -138,7 +136,8 @@ pub(crate) async fn lease(
             })?;
         let lease = running.and_then(|row| row.lease);
         let price = lease.as_ref().and_then(|lease| Dec::from_wire(&lease.price.as_ref()?.amount).ok());
-        match lease.and_then(|lease| lease.id).filter(|id| asked_for(&earlier, id)).zip(price) {
+        let id = lease.and_then(|lease| LeaseId::try_from(&lease.id?).ok());
+        match id.filter(|id| asked_for(&earlier, id)).zip(price) {
             Some((id, price)) => {
                 return Ok(Some(CutOff { taken: Taken { id, price, outcome }, earlier }));
             }
@@ -151,10 +150,10 @@ pub(crate) async fn lease(
 /// Whether the message asked for this very lease.
 fn asked_for(earlier: &Earlier, lease: &LeaseId) -> bool {
     match &earlier.intent.pending.message {
-        Msg::CreateLease(message) => message
-            .bid_id
-            .as_ref()
-            .is_some_and(|bid| bid.oseq == lease.oseq && bid.provider == lease.provider),
+        Msg::CreateLease(message) => {
+            let bid = message.bid_id.as_ref().and_then(|id| BidId::try_from(id).ok());
+            bid.is_some_and(|bid| LeaseId::from(bid) == *lease)
+        }
         _ => false,
     }
 }
@@ -225,19 +224,19 @@ async fn note(clients: &Clients, earlier: &Earlier, fate: &Fate) {
 
 /// Whether what an earlier process made runs now.
 async fn runs(clients: &Clients, earlier: &Earlier) -> Result<bool, QueryError> {
-    let subject = &earlier.intent.subject;
-    let Some(dseq) = subject.dseq else { return Ok(false) };
+    let about = &earlier.intent.subject.about;
     // A node that has not seen its block yet says nothing.
     if let Some(Conclusion::Included(height)) = earlier.conclusion {
         clients.chain.remember_height(height);
     }
-    let listing = clients.chain.listing(&subject.owner).await?;
-    Ok(match subject.gseq {
-        None => listing.deployments.contains_key(&dseq),
-        Some(gseq) => listing
+    let listing = clients.chain.listing(about.owner()).await?;
+    Ok(match about {
+        About::Wallet(_) => false,
+        About::Deployment(id) => listing.deployments.contains_key(id),
+        About::Group(_) => listing
             .leases
             .iter()
-            .filter_map(|row| row.lease.as_ref()?.id.as_ref())
-            .any(|id| id.dseq == dseq && id.gseq == gseq && asked_for(earlier, id)),
+            .filter_map(|row| LeaseId::try_from(row.lease.as_ref()?.id.as_ref()?).ok())
+            .any(|id| asked_for(earlier, &id)),
     })
 }

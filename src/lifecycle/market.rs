@@ -11,14 +11,13 @@ use std::time::Duration;
 
 use akash_chain::{ChainError, Kind, Market, MarketWatch, Outcome, QueryError, SubmitError};
 use akash_proto::Dec;
-use akash_proto::akash::deployment::v1::GroupId;
 use akash_proto::akash::deployment::v1beta4::{Group, MsgPauseGroup, MsgStartGroup, group};
-use akash_proto::akash::market::v1::{BidId, LeaseId, lease};
+use akash_proto::akash::market::v1::lease;
 use akash_proto::akash::market::v1beta5::{Bid, MsgCreateLease, Order, QueryLeaseResponse};
+use akash_proto::id::{BidId, GroupId, LeaseId, OrderId};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
 
-use super::ids::GroupRef;
 use super::limit::Limit;
 use super::selection::{Policy, ranked};
 use super::send;
@@ -97,23 +96,17 @@ pub(crate) fn list(bids: &[PassedOver]) -> String {
     format!("The bids:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// The group's id as the chain has it.
-fn group_id(group: &GroupRef) -> GroupId {
-    GroupId { owner: group.deployment.owner.clone(), dseq: group.deployment.dseq, gseq: group.gseq }
-}
-
 /// The group's lease that runs as of after `since`, if one does: active, or about to be reclaimed.
 pub(crate) async fn running_lease(
     clients: &Clients,
-    group: &GroupRef,
+    group: &GroupId,
     since: std::time::Instant,
 ) -> Result<Option<QueryLeaseResponse>, QueryError> {
-    let GroupRef { deployment, gseq } = group;
-    let listing = clients.chain.listing_since(&deployment.owner, since).await?;
+    let listing = clients.chain.listing_since(group.owner(), since).await?;
     let ours = |row: &&QueryLeaseResponse| {
-        row.lease.as_ref().filter(|lease| runs(lease.state)).is_some_and(|lease| {
-            lease.id.as_ref().is_some_and(|id| id.dseq == deployment.dseq && id.gseq == *gseq)
-        })
+        let lease = row.lease.as_ref().filter(|lease| runs(lease.state));
+        let id = lease.and_then(|lease| LeaseId::try_from(lease.id.as_ref()?).ok());
+        id.is_some_and(|id| id.group() == group)
     };
     Ok(listing.leases.iter().find(ours).cloned())
 }
@@ -126,10 +119,10 @@ pub(crate) fn runs(state: i32) -> bool {
 /// Pauses the group: closes its order, bids and lease. Paused or over already is success. `None` where nothing was sent.
 pub(crate) async fn pause(
     clients: &Clients,
-    group: &GroupRef,
+    group: &GroupId,
     limit: &Limit,
 ) -> Result<Option<Outcome>, SubmitError> {
-    match send::send(clients, MsgPauseGroup { id: Some(group_id(group)) }, limit).await {
+    match send::send(clients, MsgPauseGroup { id: Some(group.into()) }, limit).await {
         Ok(outcome) => Ok(Some(outcome)),
         Err(error) => match send::refusal(&error) {
             Some(Kind::GroupPaused | Kind::GroupClosed | Kind::DeploymentClosed | Kind::GroupNotFound) => {
@@ -141,8 +134,8 @@ pub(crate) async fn pause(
 }
 
 /// Starts a paused group; it has a new order then.
-async fn start(clients: &Clients, group: &GroupRef, limit: &Limit) -> Result<(), NoLease> {
-    match send::send(clients, MsgStartGroup { id: Some(group_id(group)) }, limit).await {
+async fn start(clients: &Clients, group: &GroupId, limit: &Limit) -> Result<(), NoLease> {
+    match send::send(clients, MsgStartGroup { id: Some(group.into()) }, limit).await {
         Ok(_) => Ok(()),
         Err(error) if send::refusal(&error) == Some(Kind::GroupOpen) => Ok(()),
         Err(error) => Err(NoLease::Submit(Box::new(error), None)),
@@ -153,27 +146,25 @@ async fn start(clients: &Clients, group: &GroupRef, limit: &Limit) -> Result<(),
 /// wait at the same moment, so that leases that are ripe at the same block are asked for in one transaction.
 pub(crate) async fn take(
     clients: &Clients,
-    group: &GroupRef,
+    group: &GroupId,
     policy: &mut Policy,
     patience: Patience,
     limit: &Limit,
 ) -> Result<Taken, NoLease> {
-    let GroupRef { deployment, gseq } = group;
     let _waiting = clients.leasing.wait();
-    let mut watch = clients.chain.watch_market(&deployment.owner);
-    let (oseq, mut market) = open_order(clients, group, &mut watch, limit).await?;
+    let mut watch = clients.chain.watch_market(group.owner());
+    let (order, mut market) = open_order(clients, group, &mut watch, limit).await?;
     let until = Instant::now() + patience.timeout;
     let mut collected = Collected::default();
     let mut late_comer = None;
     loop {
-        let order = market.open_order(deployment.dseq, *gseq).and_then(|order| order.id.as_ref());
-        if order.is_none_or(|id| id.oseq != oseq) {
+        if market.open_order(group).is_none_or(|(newest, _)| *newest != order) {
             return Err(NoLease::Group(
                 "its order was closed or leased by somebody else while bids were collected; apply again"
                     .into(),
             ));
         }
-        let bids = open_bids(&market, group, oseq);
+        let bids = open_bids(&market, &order);
         let late = Instant::now() >= until;
         let mut refused = false;
         let mut ripe = collected.settled(&market, &bids, patience.settle);
@@ -288,20 +279,19 @@ struct OpenBid {
 
 impl OpenBid {
     fn provider(&self) -> &str {
-        &self.id.provider
+        self.id.provider()
     }
 
     /// A bid with all its parts, in uact; others can't be paid.
     fn read(bid: &Bid) -> Option<Self> {
         let price = bid.price.as_ref().filter(|price| price.denom == "uact")?;
         let made = u64::try_from(bid.created_at).ok()?;
-        Some(Self { id: bid.id.clone()?, price: Dec::from_wire(&price.amount).ok()?, made })
+        Some(Self { id: bid.id.as_ref()?.try_into().ok()?, price: Dec::from_wire(&price.amount).ok()?, made })
     }
 }
 
-fn open_bids(market: &Market, group: &GroupRef, oseq: u32) -> Vec<OpenBid> {
-    let bids = market.open_bids(group.deployment.dseq, group.gseq, oseq);
-    bids.iter().filter_map(OpenBid::read).collect()
+fn open_bids(market: &Market, order: &OrderId) -> Vec<OpenBid> {
+    market.open_bids(order).iter().filter_map(OpenBid::read).collect()
 }
 
 /// What has been seen of the bids so far.
@@ -343,20 +333,14 @@ async fn lease(
     limit: &Limit,
 ) -> Result<Option<Taken>, NoLease> {
     let OpenBid { id, price, .. } = bid;
-    let wanted = LeaseId {
-        owner: id.owner.clone(),
-        dseq: id.dseq,
-        gseq: id.gseq,
-        oseq: id.oseq,
-        provider: id.provider.clone(),
-        bseq: id.bseq,
-    };
-    match send::send(clients, MsgCreateLease { bid_id: Some(id) }, limit).await {
+    let message = MsgCreateLease { bid_id: Some((&id).into()) };
+    let wanted = LeaseId::from(id);
+    match send::send(clients, message, limit).await {
         Ok(outcome) => Ok(Some(Taken { id: wanted, price, outcome })),
         Err(SubmitError::Refused(refusal)) if concerns_bid(&refusal.error) => {
             // Whether the order is still open is looked at next.
-            tracing::warn!(provider = wanted.provider, error = %refusal.error, "the bid can't be leased");
-            policy.refuse(&wanted.provider, format!("the chain refused its lease: {}", refusal.error));
+            tracing::warn!(provider = wanted.provider(), error = %refusal.error, "the bid can't be leased");
+            policy.refuse(wanted.provider(), format!("the chain refused its lease: {}", refusal.error));
             Ok(None)
         }
         Err(error) => Err(NoLease::Submit(Box::new(error), Some((wanted, price)))),
@@ -381,23 +365,24 @@ fn concerns_bid(error: &ChainError) -> bool {
 /// no provider looks at any more.
 async fn open_order(
     clients: &Clients,
-    group: &GroupRef,
+    group: &GroupId,
     watch: &mut MarketWatch,
     limit: &Limit,
-) -> Result<(u32, Arc<Market>), NoLease> {
+) -> Result<(OrderId, Arc<Market>), NoLease> {
     let since = std::time::Instant::now();
-    let GroupRef { deployment, gseq } = group;
     let market = next_block(watch, limit).await?;
-    if let Some((oseq, order)) = newest(&market, group) {
-        if !is_dead(clients, group, &market, oseq, order).await? {
-            return Ok((oseq, market));
+    if let Some((id, order)) = market.open_order(group) {
+        if !is_dead(clients, &market, id, order).await? {
+            return Ok((id.clone(), market));
         }
-    } else if let Some(row) = running_lease(clients, group, since).await? {
-        return Err(NoLease::Leased(Box::new(row.lease.and_then(|lease| lease.id).unwrap_or_default())));
+    } else if let Some(row) = running_lease(clients, group, since).await?
+        && let Some(id) = row.lease.and_then(|lease| LeaseId::try_from(&lease.id?).ok())
+    {
+        return Err(NoLease::Leased(Box::new(id)));
     }
-    let found = clients.chain.deployment_since(&deployment.owner, deployment.dseq, since).await?;
+    let found = clients.chain.deployment_since(group.deployment(), since).await?;
     let groups = found.map(|found| found.groups).unwrap_or_default();
-    let found = groups.iter().find(|found| found.id.as_ref().is_some_and(|id| id.gseq == *gseq));
+    let found = groups.iter().find(|found| found.id.as_ref().is_some_and(|id| id.gseq == group.gseq()));
     let found = found.ok_or_else(|| NoLease::Group("the chain has no such group".into()))?;
     match state(found) {
         group::State::Paused => {}
@@ -413,34 +398,28 @@ async fn open_order(
     }
     start(clients, group, limit).await?;
     // What was asked for before the start does not count.
-    *watch = clients.chain.watch_market(&deployment.owner);
+    *watch = clients.chain.watch_market(group.owner());
     let market = next_block(watch, limit).await?;
-    let oseq = newest(&market, group).map(|(oseq, _)| oseq).ok_or_else(|| {
+    let order = market.open_order(group).map(|(id, _)| id.clone()).ok_or_else(|| {
         NoLease::Group("it was started, but the chain shows no open order of it; apply again".into())
     })?;
-    Ok((oseq, market))
+    Ok((order, market))
 }
 
 fn state(found: &Group) -> group::State {
     group::State::try_from(found.state).unwrap_or(group::State::Invalid)
 }
 
-fn newest<'a>(market: &'a Market, group: &GroupRef) -> Option<(u32, &'a Order)> {
-    let order = market.open_order(group.deployment.dseq, group.gseq)?;
-    Some((order.id.as_ref()?.oseq, order))
-}
-
 /// An order without open bids that is older than the providers' bid timeout gets none any more.
 async fn is_dead(
     clients: &Clients,
-    group: &GroupRef,
     market: &Market,
-    oseq: u32,
+    id: &OrderId,
     order: &Order,
 ) -> Result<bool, QueryError> {
     let created = u64::try_from(order.created_at).unwrap_or(0);
     let blocks = market.height.saturating_sub(created);
-    if blocks < YOUNG_BLOCKS || !open_bids(market, group, oseq).is_empty() {
+    if blocks < YOUNG_BLOCKS || !open_bids(market, id).is_empty() {
         return Ok(false);
     }
     let age = match clients.chain.known_block_time(created).await {

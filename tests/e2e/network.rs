@@ -15,15 +15,13 @@ use akash_devnet::{Devnet, DevnetConfig, Operator, Ports};
 use akash_proto::Dec;
 use akash_proto::akash::{
     bme::v1::{LedgerRecordFilters, MsgMintAct, QueryLedgerRecordEntry},
-    deployment::{
-        v1::DeploymentId,
-        v1beta4::{MsgCloseDeployment, QueryDeploymentResponse},
-    },
+    deployment::v1beta4::{MsgCloseDeployment, QueryDeploymentResponse},
     market::{
-        v1::{LeaseClosedReason, LeaseId, lease},
+        v1::{LeaseClosedReason, lease},
         v1beta5::MsgCloseLease,
     },
 };
+use akash_proto::id::DeploymentId;
 use anyhow::{Context, Result, bail};
 use tokio_util::sync::CancellationToken;
 
@@ -113,6 +111,10 @@ impl Network {
         self.chain.wallet().map_or("", |wallet| wallet.address())
     }
 
+    fn id(&self, dseq: &str) -> Result<DeploymentId> {
+        Ok(DeploymentId::from_parts(self.owner(), dseq)?)
+    }
+
     /// The dseqs of the wallet's active deployments.
     pub(crate) async fn active(&self) -> Result<Vec<String>> {
         let deployments = self.chain.deployments(self.owner(), Some("active")).await?;
@@ -140,7 +142,7 @@ impl Network {
     }
 
     async fn deployment(&self, dseq: &str) -> Result<QueryDeploymentResponse> {
-        let found = self.chain.deployment(self.owner(), dseq.parse()?).await?;
+        let found = self.chain.deployment(&self.id(dseq)?).await?;
         found.with_context(|| format!("no deployment {dseq}"))
     }
 
@@ -157,7 +159,7 @@ impl Network {
 
     /// The orders of all leases that a deployment ever had.
     pub(crate) async fn lease_oseqs(&self, dseq: &str) -> Result<Vec<u32>> {
-        let leases = self.chain.leases(self.owner(), dseq.parse()?, None).await?;
+        let leases = self.chain.leases(&self.id(dseq)?, None).await?;
         Ok(leases.into_iter().filter_map(|row| Some(row.lease?.id?.oseq)).collect())
     }
 
@@ -197,21 +199,13 @@ impl Network {
 
     /// Closes a deployment, as a user may by other means.
     pub(crate) async fn close_deployment(&self, dseq: &str) -> Result<()> {
-        let id = DeploymentId { owner: self.owner().to_owned(), dseq: dseq.parse()? };
-        self.send(MsgCloseDeployment { id: Some(id) }.into()).await
+        self.send(MsgCloseDeployment { id: Some((&self.id(dseq)?).into()) }.into()).await
     }
 
     /// Closes the lease of group 1, order 1.
     pub(crate) async fn close_lease(&self, dseq: &str, provider: &str) -> Result<()> {
-        let id = LeaseId {
-            owner: self.owner().to_owned(),
-            dseq: dseq.parse()?,
-            gseq: 1,
-            oseq: 1,
-            provider: provider.to_owned(),
-            ..LeaseId::default()
-        };
-        self.send(MsgCloseLease { id: Some(id), ..MsgCloseLease::default() }.into()).await
+        let id = self.id(dseq)?.group(1)?.order(1)?.lease(provider)?;
+        self.send(MsgCloseLease { id: Some((&id).into()), ..MsgCloseLease::default() }.into()).await
     }
 
     async fn send(&self, message: Msg) -> Result<()> {
@@ -223,7 +217,7 @@ impl Network {
     pub(crate) async fn until_leased(&self) -> Result<()> {
         for _ in 0..300 {
             for dseq in self.active().await? {
-                if !self.chain.leases(self.owner(), dseq.parse()?, None).await?.is_empty() {
+                if !self.chain.leases(&self.id(&dseq)?, None).await?.is_empty() {
                     return Ok(());
                 }
             }

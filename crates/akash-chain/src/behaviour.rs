@@ -9,9 +9,9 @@ use akash_proto::{
     Coin,
     akash::{
         base::deposit::v1::{Deposit, Source},
-        deployment::v1::DeploymentId,
         deployment::v1beta4::{MsgCreateDeployment, MsgUpdateDeployment},
     },
+    id::DeploymentId,
 };
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -59,10 +59,14 @@ fn owner() -> String {
     wallet().address().to_owned()
 }
 
+fn id(dseq: u64) -> DeploymentId {
+    DeploymentId::new(wallet().address(), dseq).unwrap()
+}
+
 fn create(dseq: u64) -> Msg {
     let deposit =
         Deposit { amount: Some(Coin::new(500_000, "uact").into()), sources: vec![Source::Balance.into()] };
-    let id = Some(DeploymentId { owner: owner(), dseq });
+    let id = Some((&id(dseq)).into());
     MsgCreateDeployment { id, hash: vec![1; 32], deposit: Some(deposit), ..Default::default() }.into()
 }
 
@@ -209,7 +213,7 @@ async fn what_cannot_happen_any_more_did_not() {
 
     // The node lost its index, but the deployment is there with our hash.
     let created = akash_proto::akash::deployment::v1::Deployment {
-        id: Some(DeploymentId { owner: owner(), dseq: 1 }),
+        id: Some((&id(1)).into()),
         state: 1,
         hash: vec![1; 32],
         created_at: 102,
@@ -349,7 +353,7 @@ async fn reads_fail_over_and_name_what_failed() {
 
     bad.world().page = Some((200, "<html>welcome</html>"));
     let chain = chain_of(config(&[bad.grpc(), bad.http(), dead.clone()]));
-    let error = chain.deployment(&owner(), 1).await.unwrap_err().to_string();
+    let error = chain.deployment(&id(1)).await.unwrap_err().to_string();
     for part in [&bad.grpc(), &bad.http(), &dead, "HTML page", "neither gRPC-Web nor RPC nor REST"] {
         assert!(error.contains(part), "{part}: {error}");
     }
@@ -383,7 +387,7 @@ async fn a_node_of_another_chain_is_never_believed() {
     let (good, other) = (Mock::start().await, Mock::start().await);
     other.world().chain_id = "other-1";
     let chain = chain_of(config(&[other.grpc()]));
-    for error in [chain.check().await.unwrap_err(), chain.deployment(&owner(), 1).await.unwrap_err()] {
+    for error in [chain.check().await.unwrap_err(), chain.deployment(&id(1)).await.unwrap_err()] {
         assert!(matches!(&error, QueryError::ChainId { found, .. } if found == "other-1"), "{error}");
     }
     let chain = chain_of(config(&[other.grpc(), good.grpc()]));
@@ -402,9 +406,9 @@ async fn a_node_behind_our_own_transaction_does_not_count() {
         tokio::time::sleep(Duration::from_millis(250)).await;
         waking.world().behind = 0;
     });
-    assert!(chain.deployment(&owner(), 1).await.unwrap().is_some(), "not taken for missing");
+    assert!(chain.deployment(&id(1)).await.unwrap().is_some(), "not taken for missing");
     wake.await.unwrap();
-    assert!(chain.deployment(&owner(), 2).await.unwrap().is_none());
+    assert!(chain.deployment(&id(2)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -422,11 +426,10 @@ async fn one_listing_for_all_readers() {
     assert_eq!(first.height, mock.world().height);
     // The latest block, three pages of deployments, leases in two states.
     assert_eq!(mock.world().requests.len(), 6, "{:?}", mock.world().requests);
-    let update =
-        MsgUpdateDeployment { id: Some(DeploymentId { owner: owner(), dseq: 1 }), hash: vec![9; 32] };
+    let update = MsgUpdateDeployment { id: Some((&id(1)).into()), hash: vec![9; 32] };
     submit(&chain, update.into()).await.unwrap();
     let second = chain.listing(&address).await.unwrap();
-    assert_eq!(second.deployments[&1].deployment.as_ref().unwrap().hash, [9; 32]);
+    assert_eq!(second.deployments[&id(1)].deployment.as_ref().unwrap().hash, [9; 32]);
     assert!(second.height > first.height);
 }
 

@@ -11,12 +11,13 @@ use akash_proto::{
     akash::{
         bme::v1 as bme,
         cert,
-        deployment::v1::{DeploymentId, GroupId, deployment},
+        deployment::v1::{self as deployment_v1, deployment},
         deployment::v1beta4::group,
         escrow,
-        market::v1::{LeaseId, lease},
+        market::v1::lease,
     },
     cosmos::{base, base::abci::v1beta1::TxResponse, tx::v1beta1::GetTxRequest},
+    id::{BidId, DeploymentId, GroupId, LeaseId},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::Code;
@@ -236,21 +237,15 @@ impl Chain {
                 there(self.group_is(message.id.as_ref(), &[group::State::Open]).await?)
             }
             Msg::CreateLease(message) => {
-                let Some(bid) = &message.bid_id else { return Ok(Effect::NotThere) };
-                let id = LeaseId {
-                    owner: bid.owner.clone(),
-                    dseq: bid.dseq,
-                    gseq: bid.gseq,
-                    oseq: bid.oseq,
-                    provider: bid.provider.clone(),
-                    bseq: bid.bseq,
-                };
-                let found = self.lease(&id).await?.and_then(|found| found.lease);
+                let bid = message.bid_id.as_ref().and_then(|id| BidId::try_from(id).ok());
+                let Some(bid) = bid else { return Ok(Effect::NotThere) };
+                let found = self.lease(&bid.into()).await?.and_then(|found| found.lease);
                 found.map_or(Effect::NotThere, |found| Effect::There(u64::try_from(found.created_at).ok()))
             }
             Msg::CloseLease(message) => {
-                let Some(id) = &message.id else { return Ok(Effect::NotThere) };
-                let found = self.lease(id).await?.and_then(|found| found.lease);
+                let id = message.id.as_ref().and_then(|id| LeaseId::try_from(id).ok());
+                let Some(id) = id else { return Ok(Effect::NotThere) };
+                let found = self.lease(&id).await?.and_then(|found| found.lease);
                 match found.filter(|found| found.state == i32::from(lease::State::Closed)) {
                     Some(found) => Effect::There(u64::try_from(found.closed_on).ok()),
                     None => Effect::NotThere,
@@ -259,11 +254,10 @@ impl Chain {
             Msg::Deposit(message) => {
                 let account =
                     message.id.as_ref().filter(|id| id.scope == i32::from(escrow::id::v1::Scope::Deployment));
-                let Some((owner, dseq)) = account.and_then(|id| id.xid.split_once('/')) else {
+                let Some(id) = account.and_then(|account| account.xid.parse().ok()) else {
                     return Ok(Effect::CannotTell);
                 };
-                let Ok(dseq) = dseq.parse() else { return Ok(Effect::CannotTell) };
-                let found = self.deployment(owner, dseq).await?.and_then(|found| found.escrow_account);
+                let found = self.deployment(&id).await?.and_then(|found| found.escrow_account);
                 let deposits =
                     found.and_then(|account| account.state).map(|state| state.deposits).unwrap_or_default();
                 // Each deposit is a line of its own, with the height at which it was made.
@@ -321,15 +315,19 @@ impl Chain {
 
     async fn deployment_by(
         &self,
-        id: Option<&DeploymentId>,
-    ) -> Result<Option<akash_proto::akash::deployment::v1::Deployment>, QueryError> {
-        let Some(id) = id else { return Ok(None) };
-        Ok(self.deployment(&id.owner, id.dseq).await?.and_then(|found| found.deployment))
+        id: Option<&deployment_v1::DeploymentId>,
+    ) -> Result<Option<deployment_v1::Deployment>, QueryError> {
+        let Some(id) = id.and_then(|id| DeploymentId::try_from(id).ok()) else { return Ok(None) };
+        Ok(self.deployment(&id).await?.and_then(|found| found.deployment))
     }
 
-    async fn group_is(&self, id: Option<&GroupId>, states: &[group::State]) -> Result<bool, QueryError> {
-        let Some(id) = id else { return Ok(false) };
-        let found = self.group(&id.owner, id.dseq, id.gseq).await?;
+    async fn group_is(
+        &self,
+        id: Option<&deployment_v1::GroupId>,
+        states: &[group::State],
+    ) -> Result<bool, QueryError> {
+        let Some(id) = id.and_then(|id| GroupId::try_from(id).ok()) else { return Ok(false) };
+        let found = self.group(&id).await?;
         Ok(found.is_some_and(|found| states.iter().any(|state| found.state == i32::from(*state))))
     }
 }

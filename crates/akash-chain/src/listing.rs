@@ -12,11 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akash_proto::akash::{
-    deployment::v1beta4::{Params, QueryDeploymentResponse},
-    market::v1::LeaseFilters,
-    market::v1beta5::QueryLeaseResponse,
-    provider::v1beta4::Provider,
+use akash_proto::{
+    akash::{
+        deployment::v1beta4::{Params, QueryDeploymentResponse},
+        market::v1::LeaseFilters,
+        market::v1beta5::QueryLeaseResponse,
+        provider::v1beta4::Provider,
+    },
+    id::DeploymentId,
 };
 use futures::{FutureExt as _, future::BoxFuture};
 use time::OffsetDateTime;
@@ -39,8 +42,8 @@ pub struct Listing {
     pub height: u64,
     /// That block's time (UTC).
     pub time: OffsetDateTime,
-    /// The active deployments by dseq, with groups and escrow.
-    pub deployments: BTreeMap<u64, QueryDeploymentResponse>,
+    /// The active deployments, with groups and escrow.
+    pub deployments: BTreeMap<DeploymentId, QueryDeploymentResponse>,
     /// The leases in the states `active` and `reclaiming`, in the chain's order. Others are history: ask for them by id.
     pub leases: Vec<QueryLeaseResponse>,
 }
@@ -169,13 +172,12 @@ impl Chain {
     /// not is asked for by itself.
     pub async fn deployment_since(
         &self,
-        owner: &str,
-        dseq: u64,
+        id: &DeploymentId,
         since: Instant,
     ) -> Result<Option<QueryDeploymentResponse>, QueryError> {
-        match self.listing_since(owner, since).await?.deployments.get(&dseq) {
+        match self.listing_since(id.owner(), since).await?.deployments.get(id) {
             Some(found) => Ok(Some(found.clone())),
-            None => self.deployment(owner, dseq).await,
+            None => self.deployment(id).await,
         }
     }
 
@@ -218,7 +220,7 @@ impl Chain {
         )?;
         let deployments = deployments
             .into_iter()
-            .filter_map(|row| Some((row.deployment.as_ref()?.id.as_ref()?.dseq, row)))
+            .filter_map(|row| Some((row.deployment.as_ref()?.id.as_ref()?.try_into().ok()?, row)))
             .collect();
         Ok(Listing { height, time, deployments, leases: active.into_iter().chain(reclaiming).collect() })
     }

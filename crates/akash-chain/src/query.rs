@@ -6,14 +6,15 @@ use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use akash_proto::{
     akash::{
-        audit, bme::v1 as bme, cert, deployment::v1::DeploymentId, deployment::v1::GroupId,
-        deployment::v1beta4 as deployment, discovery, escrow, market::v1 as market_v1,
-        market::v1beta5 as market, oracle::v2 as oracle, provider::v1beta4 as provider,
+        audit, bme::v1 as bme, cert, deployment::v1beta4 as deployment, discovery, escrow,
+        market::v1 as market_v1, market::v1beta5 as market, oracle::v2 as oracle,
+        provider::v1beta4 as provider,
     },
     cosmos::{
         auth::v1beta1 as auth, bank::v1beta1 as bank, base::abci::v1beta1::TxResponse,
         base::node::v1beta1 as node_service, consensus::v1 as consensus, tx::v1beta1 as tx,
     },
+    id::{DeploymentId, GroupId, LeaseId, OrderId},
 };
 use time::OffsetDateTime;
 
@@ -37,13 +38,11 @@ impl Chain {
     /// A deployment with its groups and escrow account, in any state; `None` if there never was one.
     pub async fn deployment(
         &self,
-        owner: &str,
-        dseq: u64,
+        id: &DeploymentId,
     ) -> Result<Option<deployment::QueryDeploymentResponse>, QueryError> {
-        let id = DeploymentId { owner: owner.into(), dseq };
         self.inner()
             .find("the deployment", async |caller| {
-                let request = deployment::QueryDeploymentRequest { id: Some(id.clone()) };
+                let request = deployment::QueryDeploymentRequest { id: Some(id.into()) };
                 deployment_client(caller).deployment(request).await
             })
             .await
@@ -84,33 +83,22 @@ impl Chain {
     }
 
     /// A group; `None` if there is none of that number.
-    pub async fn group(
-        &self,
-        owner: &str,
-        dseq: u64,
-        gseq: u32,
-    ) -> Result<Option<deployment::Group>, QueryError> {
-        let id = GroupId { owner: owner.into(), dseq, gseq };
+    pub async fn group(&self, id: &GroupId) -> Result<Option<deployment::Group>, QueryError> {
         let found = self
             .inner()
             .find("the group", async |caller| {
-                deployment_client(caller).group(deployment::QueryGroupRequest { id: Some(id.clone()) }).await
+                deployment_client(caller).group(deployment::QueryGroupRequest { id: Some(id.into()) }).await
             })
             .await?;
         Ok(found.and_then(|found| found.group))
     }
 
-    /// The orders of a deployment in any state, of one group if `gseq` is given.
-    pub async fn orders(
-        &self,
-        owner: &str,
-        dseq: u64,
-        gseq: Option<u32>,
-    ) -> Result<Vec<market::Order>, QueryError> {
+    /// The orders of a group in any state.
+    pub async fn orders(&self, group: &GroupId) -> Result<Vec<market::Order>, QueryError> {
         let filters = market::OrderFilters {
-            owner: owner.into(),
-            dseq,
-            gseq: gseq.unwrap_or_default(),
+            owner: group.owner().into(),
+            dseq: group.dseq(),
+            gseq: group.gseq(),
             ..Default::default()
         };
         self.orders_at(filters, None).await
@@ -135,14 +123,14 @@ impl Chain {
     }
 
     /// The bids on one order, in any state.
-    pub async fn bids(
-        &self,
-        owner: &str,
-        dseq: u64,
-        gseq: u32,
-        oseq: u32,
-    ) -> Result<Vec<market::QueryBidResponse>, QueryError> {
-        let filters = market::BidFilters { owner: owner.into(), dseq, gseq, oseq, ..Default::default() };
+    pub async fn bids(&self, order: &OrderId) -> Result<Vec<market::QueryBidResponse>, QueryError> {
+        let filters = market::BidFilters {
+            owner: order.owner().into(),
+            dseq: order.dseq(),
+            gseq: order.gseq(),
+            oseq: order.oseq(),
+            ..Default::default()
+        };
         self.bids_by(filters).await
     }
 
@@ -176,13 +164,12 @@ impl Chain {
     /// `gseq` is given.
     pub async fn leases(
         &self,
-        owner: &str,
-        dseq: u64,
+        deployment: &DeploymentId,
         gseq: Option<u32>,
     ) -> Result<Vec<market::QueryLeaseResponse>, QueryError> {
         let filters = market_v1::LeaseFilters {
-            owner: owner.into(),
-            dseq,
+            owner: deployment.owner().into(),
+            dseq: deployment.dseq(),
             gseq: gseq.unwrap_or_default(),
             ..Default::default()
         };
@@ -208,13 +195,10 @@ impl Chain {
     }
 
     /// One lease in any state.
-    pub async fn lease(
-        &self,
-        id: &market_v1::LeaseId,
-    ) -> Result<Option<market::QueryLeaseResponse>, QueryError> {
+    pub async fn lease(&self, id: &LeaseId) -> Result<Option<market::QueryLeaseResponse>, QueryError> {
         self.inner()
             .find("the lease", async |caller| {
-                market_client(caller).lease(market::QueryLeaseRequest { id: Some(id.clone()) }).await
+                market_client(caller).lease(market::QueryLeaseRequest { id: Some(id.into()) }).await
             })
             .await
     }

@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akash_proto::akash::market::v1beta5::{Bid, BidFilters, Order, OrderFilters};
+use akash_proto::{
+    akash::market::v1beta5::{Bid, BidFilters, Order, OrderFilters},
+    id::{BidId, GroupId, OrderId},
+};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -38,21 +41,19 @@ pub struct Market {
     pub time: OffsetDateTime,
     /// How many have begun to wait since the market before this one. Each counts itself in the first that it is given.
     pub newcomers: usize,
-    /// By dseq and gseq.
-    orders: BTreeMap<(u64, u32), Vec<Order>>,
-    /// By dseq, gseq and oseq.
-    bids: BTreeMap<(u64, u32, u32), Vec<Bid>>,
+    orders: BTreeMap<GroupId, BTreeMap<OrderId, Order>>,
+    bids: BTreeMap<OrderId, Vec<Bid>>,
 }
 
 impl Market {
     /// The newest open order of a group. A lease can only be taken of an order that is open.
-    pub fn open_order(&self, dseq: u64, gseq: u32) -> Option<&Order> {
-        self.orders.get(&(dseq, gseq))?.iter().max_by_key(|order| order.id.as_ref().map(|id| id.oseq))
+    pub fn open_order(&self, group: &GroupId) -> Option<(&OrderId, &Order)> {
+        self.orders.get(group)?.last_key_value()
     }
 
     /// The open bids on one order, in the chain's order. The chain may leave bids open on an order that is not.
-    pub fn open_bids(&self, dseq: u64, gseq: u32, oseq: u32) -> &[Bid] {
-        self.bids.get(&(dseq, gseq, oseq)).map_or(&[], Vec::as_slice)
+    pub fn open_bids(&self, order: &OrderId) -> &[Bid] {
+        self.bids.get(order).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -205,15 +206,15 @@ impl Chain {
             self.orders_at(OrderFilters { owner: owner.into(), state: open(), ..Default::default() }, at),
             self.bids_at(BidFilters { owner: owner.into(), state: open(), ..Default::default() }, at),
         )?;
-        let mut orders: BTreeMap<_, Vec<Order>> = BTreeMap::new();
+        let mut orders: BTreeMap<GroupId, BTreeMap<OrderId, Order>> = BTreeMap::new();
         for order in open_orders {
-            let Some(id) = &order.id else { continue };
-            orders.entry((id.dseq, id.gseq)).or_default().push(order);
+            let Some(id) = order.id.as_ref().and_then(|id| OrderId::try_from(id).ok()) else { continue };
+            orders.entry(id.group().clone()).or_default().insert(id, order);
         }
-        let mut bids: BTreeMap<_, Vec<Bid>> = BTreeMap::new();
+        let mut bids: BTreeMap<OrderId, Vec<Bid>> = BTreeMap::new();
         for bid in open_bids.into_iter().filter_map(|row| row.bid) {
-            let Some(id) = &bid.id else { continue };
-            bids.entry((id.dseq, id.gseq, id.oseq)).or_default().push(bid);
+            let Some(id) = bid.id.as_ref().and_then(|id| BidId::try_from(id).ok()) else { continue };
+            bids.entry(id.order().clone()).or_default().push(bid);
         }
         Ok((block, Some(Market { height: block.height, time: block.time, newcomers: 0, orders, bids })))
     }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use akash_chain::{
-    Chain, ChainConfig, ChainError, Fate, Kind, MarketWatch, Msg, Outcome, Pending, QueryError, SubmitError,
-    Wallet, requested_coin,
+    Chain, ChainConfig, ChainError, Fate, Kind, Market, MarketWatch, Msg, Outcome, Pending, QueryError,
+    SubmitError, Wallet, requested_coin,
 };
 use akash_devnet::{Blocks, Devnet, DevnetConfig, Fault, Operator, Ports};
 use akash_proto::{
@@ -22,7 +22,7 @@ use akash_proto::{
         },
         bme::v1::{LedgerRecordFilters, LedgerRecordStatus, MintStatus, MsgBurnAct, MsgMintAct},
         deployment::{
-            v1::{DeploymentId, GroupId},
+            v1,
             v1beta4::{
                 GroupSpec, MsgCloseDeployment, MsgCreateDeployment, MsgPauseGroup, MsgStartGroup,
                 MsgUpdateDeployment, ResourceUnit,
@@ -32,6 +32,7 @@ use akash_proto::{
         market::v1beta5::MsgCreateLease,
     },
     cosmos::base::v1beta1::DecCoin,
+    id::{DeploymentId, OrderId},
 };
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -90,8 +91,16 @@ fn deposit(amount: u128) -> Option<Deposit> {
     Some(Deposit { amount: Some(Coin::new(amount, "uact").into()), sources: vec![Source::Balance.into()] })
 }
 
-fn id(chain: &Chain, dseq: u64) -> Option<DeploymentId> {
-    Some(DeploymentId { owner: owner(chain), dseq })
+fn deployment(chain: &Chain, dseq: u64) -> DeploymentId {
+    DeploymentId::new(&owner(chain), dseq).unwrap()
+}
+
+fn order(chain: &Chain, dseq: u64) -> OrderId {
+    deployment(chain, dseq).group(1).unwrap().order(1).unwrap()
+}
+
+fn id(chain: &Chain, dseq: u64) -> Option<v1::DeploymentId> {
+    Some((&deployment(chain, dseq)).into())
 }
 
 fn create(chain: &Chain, dseq: u64) -> Msg {
@@ -118,8 +127,11 @@ async fn life(devnet: &Devnet, endpoint: String) {
     assert_eq!(chain.market_params().await.unwrap().order_max_bids, 20);
     assert!(chain.node_config().await.unwrap().minimum_gas_price.contains("uakt"));
     let dseq = rand::random_range(1..u64::MAX >> 11);
-    assert!(chain.deployment(&owner, dseq).await.unwrap().is_none());
-    assert!(chain.group(&owner, dseq, 1).await.unwrap().is_none());
+    let deployment = deployment(&chain, dseq);
+    let order = order(&chain, dseq);
+    let group = order.group();
+    assert!(chain.deployment(&deployment).await.unwrap().is_none());
+    assert!(chain.group(group).await.unwrap().is_none());
 
     let created = submit(&chain, create(&chain, dseq)).await.unwrap();
     assert!(created.events.iter().any(|event| event.r#type == "akash.deployment.v1.EventDeploymentCreated"));
@@ -129,12 +141,12 @@ async fn life(devnet: &Devnet, endpoint: String) {
         time.replace_nanosecond(0).unwrap(),
         "nodes tell a transaction's time to the second"
     );
-    let found = chain.deployment(&owner, dseq).await.unwrap().unwrap();
+    let found = chain.deployment(&deployment).await.unwrap().unwrap();
     assert_eq!(found.deployment.unwrap().created_at, i64::try_from(created.height).unwrap());
     assert_eq!(refusal(submit(&chain, create(&chain, dseq)).await).kind(), Kind::DeploymentExists);
 
     let bids = loop {
-        let bids = chain.bids(&owner, dseq, 1, 1).await.unwrap();
+        let bids = chain.bids(&order).await.unwrap();
         if bids.len() == devnet.providers().len() {
             break bids;
         }
@@ -149,13 +161,13 @@ async fn life(devnet: &Devnet, endpoint: String) {
     );
 
     let listing = chain.listing(&owner).await.unwrap();
-    assert!(listing.deployments.contains_key(&dseq) && listing.height >= leased.height);
+    assert!(listing.deployments.contains_key(&deployment) && listing.height >= leased.height);
     let lease =
         listing.leases.iter().find(|row| row.lease.as_ref().unwrap().id.as_ref().unwrap().dseq == dseq);
     assert!(lease.is_some());
-    assert_eq!(chain.leases(&owner, dseq, Some(1)).await.unwrap().len(), 1);
-    assert_eq!(chain.orders(&owner, dseq, None).await.unwrap().len(), 1);
-    assert_eq!(chain.escrow_payments(&format!("deployment/{owner}/{dseq}"), None).await.unwrap().len(), 1);
+    assert_eq!(chain.leases(&deployment, Some(1)).await.unwrap().len(), 1);
+    assert_eq!(chain.orders(group).await.unwrap().len(), 1);
+    assert_eq!(chain.escrow_payments(&format!("deployment/{deployment}"), None).await.unwrap().len(), 1);
 
     let provider = chain.provider(&bid.provider).await.unwrap().unwrap();
     assert!(provider.host_uri.starts_with("https://"));
@@ -189,12 +201,12 @@ async fn life(devnet: &Devnet, endpoint: String) {
     submit(&chain, update.clone()).await.unwrap();
     assert_eq!(refusal(submit(&chain, update).await).kind(), Kind::InvalidHash);
     let account =
-        escrow_id::Account { scope: escrow_id::Scope::Deployment.into(), xid: format!("{owner}/{dseq}") };
+        escrow_id::Account { scope: escrow_id::Scope::Deployment.into(), xid: deployment.to_string() };
     submit(&chain, MsgAccountDeposit { signer: owner.clone(), id: Some(account), deposit: deposit(250_000) })
         .await
         .unwrap();
 
-    let group = Some(GroupId { owner: owner.clone(), dseq, gseq: 1 });
+    let group = Some(v1::GroupId::from(group));
     submit(&chain, MsgPauseGroup { id: group.clone() }).await.unwrap();
     assert_eq!(refusal(submit(&chain, MsgPauseGroup { id: group.clone() }).await).kind(), Kind::GroupPaused);
     submit(&chain, MsgStartGroup { id: group }).await.unwrap();
@@ -203,7 +215,7 @@ async fn life(devnet: &Devnet, endpoint: String) {
     assert!(chain.balances(&owner).await.unwrap()["uact"] > before, "the rest of the deposits comes back");
     let again = submit(&chain, MsgCloseDeployment { id: id(&chain, dseq) }).await;
     assert_eq!(refusal(again).kind(), Kind::DeploymentClosed);
-    assert!(!chain.listing(&owner).await.unwrap().deployments.contains_key(&dseq));
+    assert!(!chain.listing(&owner).await.unwrap().deployments.contains_key(&deployment));
 }
 
 #[tokio::test]
@@ -344,12 +356,15 @@ async fn a_thousand_deployments_and_leases_are_read_in_twelve_queries() {
     let mut waiter = chain.watch_market(&owner);
     let market = loop {
         let market = waiter.next().await.unwrap();
-        if (1..=COUNT).all(|dseq| market.open_bids(dseq, 1, 1).len() == 1) {
+        if (1..=COUNT).all(|dseq| market.open_bids(&order(&chain, dseq)).len() == 1) {
             break market;
         }
     };
-    let leases = (1..=COUNT)
-        .map(|dseq| submit(&chain, MsgCreateLease { bid_id: market.open_bids(dseq, 1, 1)[0].id.clone() }));
+    let lease = |dseq| {
+        let bid_id = market.open_bids(&order(&chain, dseq))[0].id.clone();
+        submit(&chain, MsgCreateLease { bid_id })
+    };
+    let leases = (1..=COUNT).map(lease);
     let outcomes = futures::future::join_all(leases).await;
     assert!(outcomes.iter().all(Result::is_ok));
 
@@ -407,7 +422,7 @@ async fn endpoints_that_stop_or_stay_behind() {
     });
     created.unwrap();
     devnet.faults().times(Fault::StaleHeight { blocks: 3 }, 3);
-    assert!(chain.deployment(&owner, 2).await.unwrap().is_some(), "not taken for missing");
+    assert!(chain.deployment(&deployment(&chain, 2)).await.unwrap().is_some(), "not taken for missing");
 
     // Both go away just before the broadcast: the third one takes it.
     let stop = |_: &Pending| {
@@ -441,12 +456,14 @@ async fn one_market_for_all_who_wait() {
         assert!(markets.iter().all(|market| Arc::ptr_eq(market.as_ref().unwrap(), &shared)), "one for all");
         assert!(shared.height > last, "each block once");
         (blocks, last) = (blocks + 1, shared.height);
-        if blocks >= 4 && shared.open_bids(3, 1, 1).len() == devnet.providers().len() {
+        if blocks >= 4 && shared.open_bids(&order(&chain, 3)).len() == devnet.providers().len() {
             break shared;
         }
     };
-    assert!((1..=3).all(|dseq| shared.open_order(dseq, 1).is_some()));
-    assert!(shared.open_order(4, 1).is_none() && shared.open_bids(1, 1, 2).is_empty());
+    let open = |market: &Market, dseq| market.open_order(order(&chain, dseq).group()).is_some();
+    assert!((1..=3).all(|dseq| open(&shared, dseq)));
+    let second = deployment(&chain, 1).group(1).unwrap().order(2).unwrap();
+    assert!(!open(&shared, 4) && shared.open_bids(&second).is_empty());
     assert!(calls(&devnet, "/Orders") - listed <= blocks + 1);
 
     // A node that is gone for a moment, or behind, is waited for: nobody fails, and nobody sees less than before.
@@ -459,7 +476,7 @@ async fn one_market_for_all_who_wait() {
     let stale = devnet.faults().set(Fault::StaleHeight { blocks: 4 });
     for _ in 0..4 {
         let market = waiters[1].next().await.unwrap();
-        assert!(market.height > shared.height && market.open_order(1, 1).is_some());
+        assert!(market.height > shared.height && open(&market, 1));
         shared = market;
     }
     devnet.faults().clear(stale);
@@ -485,8 +502,9 @@ async fn operations_that_begin_together_share_their_questions() {
     futures::future::join_all((1..=100).map(|dseq| submit(&chain, create(&chain, dseq)))).await;
     let before = Instant::now();
     let requests = devnet.request_count();
-    let ask = |dseq| chain.deployment_since(&owner, dseq, Instant::now());
-    let found = futures::future::join_all((1..=100).map(ask)).await;
+    let ids: Vec<_> = (1..=101).map(|dseq| deployment(&chain, dseq)).collect();
+    let ask = |id| chain.deployment_since(id, Instant::now());
+    let found = futures::future::join_all(ids[..100].iter().map(ask)).await;
     assert!(found.iter().all(|found| found.as_ref().unwrap().is_some()));
     let asked = devnet.request_count() - requests;
     assert!(asked <= 8, "two listings of four queries: {asked}");
@@ -494,12 +512,12 @@ async fn operations_that_begin_together_share_their_questions() {
     assert_eq!(devnet.request_count() - requests, asked, "it was taken after that");
     let second = chain.listing_since(&owner, Instant::now()).await.unwrap();
     assert!(!Arc::ptr_eq(&first, &second), "what was taken before does not count");
-    assert!(chain.deployment_since(&owner, 101, before).await.unwrap().is_none());
+    assert!(chain.deployment_since(&ids[100], before).await.unwrap().is_none());
 
     // A failure is shared like an answer: those who wait for it do not wait one after the other.
     let down = devnet.faults().set(Fault::Unavailable { path: "Deployments".into() });
     let requests = devnet.request_count();
-    let failed = futures::future::join_all((1..=100).map(ask)).await;
+    let failed = futures::future::join_all(ids[..100].iter().map(ask)).await;
     assert!(failed.iter().all(Result::is_err));
     assert!(devnet.request_count() - requests <= 2 * 4 * 4, "two listings, each tried four times");
     devnet.faults().clear(down);

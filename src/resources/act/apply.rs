@@ -12,6 +12,7 @@ use super::ledger::{self, Settled, Waited};
 use super::model::{Act, Gate, Goal, Private, Queued, Seen, act, akt, coins};
 use super::{ActResource, plan, read};
 use crate::clients::Clients;
+use crate::journal::About;
 use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::{duration::Timeouts, earlier, limit::Limit, send};
 use crate::receipts;
@@ -146,7 +147,8 @@ impl Work<'_> {
         let Some(_turn) = turn(self.clients, self.limit, diagnostics).await else { return done };
         // Also what a run that was cut off has sent: in the ledger it shows only once it is in a block.
         if !self.settle(private, diagnostics).await
-            || !earlier::settle(self.clients, &self.owner, None, self.limit, diagnostics).await
+            || !earlier::settle(self.clients, About::Wallet(self.owner.clone()), self.limit, diagnostics)
+                .await
         {
             return done;
         }
@@ -498,7 +500,7 @@ struct Burn<'a> {
 impl Burn<'_> {
     async fn run(&self, prior: &Act, diagnostics: &mut Diagnostics) {
         tracing::debug!(balance = prior.balance.as_deref(), "burning all ACT of the wallet");
-        if !earlier::settle(self.clients, &self.owner, None, self.limit, diagnostics).await {
+        if !earlier::settle(self.clients, About::Wallet(self.owner.clone()), self.limit, diagnostics).await {
             return;
         }
         // A mint that is on its way brings ACT to burn; a burn of an earlier, stopped destroy is this one.

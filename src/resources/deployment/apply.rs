@@ -2,11 +2,12 @@
 
 use akash_chain::{Kind, OpenReason, Outcome, SubmitError};
 use akash_proto::akash::base::deposit::v1::{Deposit, Source};
-use akash_proto::akash::deployment::v1::{DeploymentId, DeploymentReclamation};
+use akash_proto::akash::deployment::v1::DeploymentReclamation;
 use akash_proto::akash::deployment::v1beta4::{
     MsgCloseDeployment, MsgCreateDeployment, MsgUpdateDeployment, QueryDeploymentResponse,
 };
 use akash_proto::akash::escrow::{id::v1 as escrow_id, v1::MsgAccountDeposit};
+use akash_proto::id::DeploymentId;
 use akash_proto::{Coin, Dec, Duration};
 use akash_sdl::Sdl;
 use serde_json::json;
@@ -18,13 +19,13 @@ use super::place::{self, Existing, Place};
 use super::{DeploymentResource, plan, read};
 use crate::clients::Clients;
 use crate::lifecycle::belongs::{same_chain, same_owner};
-use crate::lifecycle::{duration::Timeouts, earlier, ids::DeploymentRef, limit::Limit, send};
+use crate::lifecycle::{duration::Timeouts, earlier, ids, limit::Limit, send};
 use crate::receipts::{self, Answer, Receipt, Target};
 
 /// A receipt of this deployment.
 fn receipt(
     clients: &Clients,
-    id: &DeploymentRef,
+    id: &DeploymentId,
     action: &'static str,
     request: serde_json::Value,
     reason: &Value<String>,
@@ -33,7 +34,7 @@ fn receipt(
         network: clients.network.map(str::to_owned),
         chain_id: clients.chain_id.clone(),
         action,
-        target: Target { owner: id.owner.clone(), dseq: id.dseq, ..Target::default() },
+        target: Target { owner: id.owner().to_owned(), dseq: id.dseq(), ..Target::default() },
         request,
         reason: reason.known().cloned().or_else(|| clients.reason.clone()),
     }
@@ -115,20 +116,20 @@ pub(super) async fn create(
     let limit = Limit::start(cx.cancel(), Timeouts::create(&planned.timeouts));
     let owner = send::wallet(clients, "Creating the deployment", &limit, diagnostics)?.address().to_owned();
     let sdl = plan::compiled(planned.sdl.as_deref().unwrap_or_default(), diagnostics)?;
-    let dseq = match place::find(clients, &owner, &planned, &sdl, &limit, diagnostics).await? {
-        Place::New(dseq) => dseq,
+    let id = match place::find(clients, &owner, &planned, &sdl, &limit, diagnostics).await? {
+        Place::New(id) => id,
         Place::Existing(existing) => {
             let create = Create { planned, write_only, private };
             return take_over(clients, create, &sdl, *existing, &limit, diagnostics).await;
         }
     };
     let amount = first_deposit(clients, &planned, diagnostics).await?;
-    let id = DeploymentRef { owner, dseq };
+    let dseq = id.dseq();
     if let Some(name) = planned.name.as_deref() {
         clients.journal.set_name(dseq, name);
     }
     let message = MsgCreateDeployment {
-        id: Some(DeploymentId { owner: id.owner.clone(), dseq }),
+        id: Some((&id).into()),
         groups: sdl.groups.iter().map(akash_sdl::Group::to_proto).collect(),
         hash: sdl.hash().to_vec(),
         deposit: Some(deposit(clients, amount)),
@@ -144,7 +145,7 @@ pub(super) async fn create(
     let mut state = planned;
     state.set_compiled(&sdl);
     state.id = id.to_string().into();
-    state.owner = id.owner.as_str().into();
+    state.owner = id.owner().into();
     state.dseq = dseq.to_string().into();
     state.chain_id = clients.chain_id.as_str().into();
     private.groups = sdl.groups.clone();
@@ -192,7 +193,7 @@ pub(super) async fn create(
 /// The receipt of a create.
 fn created(
     clients: &Clients,
-    id: &DeploymentRef,
+    id: &DeploymentId,
     sdl: &Sdl,
     deposit: &str,
     reason: &Value<String>,
@@ -220,12 +221,12 @@ async fn take_over(
     let Existing { id, found, created_by } = existing;
     state.set_compiled(sdl);
     state.id = id.to_string().into();
-    state.owner = id.owner.as_str().into();
-    state.dseq = id.dseq.to_string().into();
+    state.owner = id.owner().into();
+    state.dseq = id.dseq().to_string().into();
     state.chain_id = clients.chain_id.as_str().into();
     state.receipts = Value::Known(Vec::new());
     if let Err(error) = read::record(&mut state, &mut private, &found) {
-        diagnostics.error(format!("Deployment {} can't be read", id.dseq), error);
+        diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error);
         return None;
     }
     if let Some(outcome) = &created_by {
@@ -253,7 +254,7 @@ async fn take_over(
         None => "`adopt` is set, it has this name and equal groups",
     };
     diagnostics.warning(
-        format!("Deployment {} was taken over", id.dseq),
+        format!("Deployment {} was taken over", id.dseq()),
         format!("{why}. No second one was created, and its deposit is what it has.{more}"),
     );
     Some(Saved { state, private })
@@ -327,37 +328,37 @@ async fn look_again(
     sdl: &Sdl,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
-) -> Option<(DeploymentRef, QueryDeploymentResponse)> {
+) -> Option<(DeploymentId, QueryDeploymentResponse)> {
     if !same_chain(clients, &prior.chain_id, diagnostics)
         || !same_owner(clients, prior.owner.as_deref(), diagnostics)
     {
         return None;
     }
-    let id = DeploymentRef::parse(prior.id.as_deref().unwrap_or_default(), None)
+    let id = ids::deployment(prior.id.as_deref().unwrap_or_default(), None)
         .map_err(|error| diagnostics.error("The state has no usable id", error))
         .ok()?;
-    if !earlier::settle(clients, &id.owner, Some(id.dseq), limit, diagnostics).await {
+    if !earlier::settle(clients, &id, limit, diagnostics).await {
         return None;
     }
-    let found = match clients.chain.deployment_since(&id.owner, id.dseq, Instant::now()).await {
+    let found = match clients.chain.deployment_since(&id, Instant::now()).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             diagnostics.error(
-                format!("Deployment {} is gone", id.dseq),
+                format!("Deployment {} is gone", id.dseq()),
                 "The chain does not have it any more. Plan again.",
             );
             return None;
         }
         Err(error) => {
             diagnostics.error(
-                format!("Deployment {} can't be read", id.dseq),
+                format!("Deployment {} can't be read", id.dseq()),
                 format!("{error}. Nothing was sent."),
             );
             return None;
         }
     };
     if let Some(reason) = read::closed(&found) {
-        diagnostics.error(format!("Deployment {} is closed", id.dseq), format!("{reason} Plan again."));
+        diagnostics.error(format!("Deployment {} is closed", id.dseq()), format!("{reason} Plan again."));
         return None;
     }
     // The chain takes any hash; the provider would then refuse a manifest that does not fit the groups.
@@ -371,7 +372,7 @@ async fn look_again(
                 format!("{}: {}. Nothing was sent. Plan again.", reason.path, reason.detail),
             );
         }
-        Err(error) => diagnostics.error(format!("Deployment {} can't be read", id.dseq), error),
+        Err(error) => diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error),
     }
     None
 }
@@ -380,7 +381,7 @@ async fn look_again(
 async fn send_hash(
     clients: &Clients,
     reason: &Value<String>,
-    id: &DeploymentRef,
+    id: &DeploymentId,
     found: &QueryDeploymentResponse,
     sdl: &Sdl,
     limit: &Limit,
@@ -389,8 +390,7 @@ async fn send_hash(
     if found.deployment.as_ref().is_some_and(|deployment| deployment.hash == hash) {
         return Ok(None);
     }
-    let message =
-        MsgUpdateDeployment { id: Some(DeploymentId { owner: id.owner.clone(), dseq: id.dseq }), hash };
+    let message = MsgUpdateDeployment { id: Some(id.into()), hash };
     match send::send(clients, message, limit).await {
         Ok(outcome) => {
             let request =
@@ -409,7 +409,7 @@ async fn send_deposit(
     clients: &Clients,
     prior: &Deployment,
     planned: &Deployment,
-    id: &DeploymentRef,
+    id: &DeploymentId,
     found: &QueryDeploymentResponse,
     limit: &Limit,
 ) -> Result<Option<(String, Value<String>)>, SubmitError> {
@@ -419,7 +419,7 @@ async fn send_deposit(
     let now = Deployment { deposited: read::deposited(found).to_string().into(), ..Deployment::default() };
     let Some(missing) = plan::top_up(planned, &now) else { return Ok(None) };
     let message = MsgAccountDeposit {
-        signer: id.owner.clone(),
+        signer: id.owner().to_owned(),
         id: Some(escrow_id::Account { scope: escrow_id::Scope::Deployment.into(), xid: id.to_string() }),
         deposit: Some(deposit(clients, missing)),
     };
@@ -444,23 +444,24 @@ pub(super) async fn delete(
     {
         return;
     }
-    let id = match DeploymentRef::parse(prior.id.as_deref().unwrap_or_default(), None) {
+    let id = match ids::deployment(prior.id.as_deref().unwrap_or_default(), None) {
         Ok(id) => id,
         Err(error) => return diagnostics.error("The state has no usable id", error),
     };
-    if !send::settle(clients, private.pending.as_ref(), &format!("Deployment {}", id.dseq), diagnostics).await
-        || !earlier::settle(clients, &id.owner, Some(id.dseq), &limit, diagnostics).await
+    if !send::settle(clients, private.pending.as_ref(), &format!("Deployment {}", id.dseq()), diagnostics)
+        .await
+        || !earlier::settle(clients, &id, &limit, diagnostics).await
     {
         return;
     }
-    match clients.chain.deployment_since(&id.owner, id.dseq, Instant::now()).await {
+    match clients.chain.deployment_since(&id, Instant::now()).await {
         Ok(Some(found)) if read::closed(&found).is_none() => {}
         Ok(_) => return,
         Err(error) => {
-            return diagnostics.error(format!("Deployment {} can't be read", id.dseq), error.to_string());
+            return diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error.to_string());
         }
     }
-    let message = MsgCloseDeployment { id: Some(DeploymentId { owner: id.owner.clone(), dseq: id.dseq }) };
+    let message = MsgCloseDeployment { id: Some((&id).into()) };
     match send::send(clients, message, &limit).await {
         Ok(outcome) => {
             let request = json!({});
@@ -469,9 +470,9 @@ pub(super) async fn delete(
                 receipt = receipt.seal(Answer::transaction(&outcome, "closed")),
                 "deployment closed"
             );
-            if let Some(refund) = refund(&outcome, &id.owner) {
+            if let Some(refund) = refund(&outcome, id.owner()) {
                 diagnostics.warning(
-                    format!("Deployment {} is closed, {refund} uact came back", id.dseq),
+                    format!("Deployment {} is closed, {refund} uact came back", id.dseq()),
                     format!("Transaction {} in block {}.", outcome.tx_hash, outcome.height),
                 );
             }

@@ -12,9 +12,11 @@ use tfplugin::{
 };
 
 use crate::clients::{Clients, Shared};
+use akash_proto::id::DeploymentId;
+
 use crate::journal::Subject;
 use crate::lifecycle::belongs::{same_chain, same_owner};
-use crate::lifecycle::ids::{DeploymentIdentity, DeploymentRef};
+use crate::lifecycle::ids::{self, DeploymentIdentity};
 use model::{Deployment, Private};
 pub(crate) use read::closed as is_closed;
 
@@ -42,8 +44,8 @@ impl DeploymentResource {
 
 /// What the journal calls the deployment that a state has.
 fn subject(clients: &Clients, state: &Deployment) -> Option<Subject> {
-    let id = DeploymentRef::parse(state.id.as_deref()?, None).ok()?;
-    Some(clients.journal.subject(&id.owner, id.dseq, None))
+    let id = ids::deployment(state.id.as_deref()?, None).ok()?;
+    Some(clients.journal.subject(&id))
 }
 
 /// The journal's mark follows the answer.
@@ -73,8 +75,8 @@ impl Resource for DeploymentResource {
     }
 
     fn identity(&self, state: &Deployment) -> Option<DeploymentIdentity> {
-        let id = DeploymentRef::parse(state.id.as_deref()?, None).ok()?;
-        Some(DeploymentIdentity { owner: id.owner.into(), dseq: id.dseq.to_string().into() })
+        let id = ids::deployment(state.id.as_deref()?, None).ok()?;
+        Some(DeploymentIdentity { owner: id.owner().into(), dseq: id.dseq().to_string().into() })
     }
 
     async fn validate(&self, _: &Context, config: &Deployment, diagnostics: &mut Diagnostics) {
@@ -164,8 +166,8 @@ impl Resource for DeploymentResource {
         let clients = self.shared.clients(diagnostics)?;
         let wallet = clients.owner.as_deref();
         let id = match &import {
-            Import::Id(id) => DeploymentRef::parse(id, wallet),
-            Import::Identity(identity) => DeploymentRef::of(
+            Import::Id(id) => ids::deployment(id, wallet),
+            Import::Identity(identity) => ids::deployment_of(
                 identity.owner.as_deref(),
                 identity.dseq.as_deref().unwrap_or_default(),
                 wallet,
@@ -185,11 +187,11 @@ impl Resource for DeploymentResource {
 }
 
 /// The state that Terraform's read after an import starts from.
-fn imported(id: &DeploymentRef, clients: &Clients) -> Deployment {
+fn imported(id: &DeploymentId, clients: &Clients) -> Deployment {
     Deployment {
         id: id.to_string().into(),
-        owner: id.owner.as_str().into(),
-        dseq: id.dseq.to_string().into(),
+        owner: id.owner().into(),
+        dseq: id.dseq().to_string().into(),
         chain_id: clients.chain_id.as_str().into(),
         receipts: Value::Known(Vec::new()),
         ..Deployment::default()

@@ -4,6 +4,7 @@
 
 use akash_chain::{Fate, Msg, Outcome};
 use akash_proto::akash::deployment::v1beta4::{MsgCreateDeployment, QueryDeploymentResponse};
+use akash_proto::id::{DeploymentId, IdError};
 use akash_sdl::{Group, Sdl};
 use tfplugin::{Diagnostics, Path};
 
@@ -11,22 +12,22 @@ use super::model::Deployment;
 use super::read;
 use crate::clients::Clients;
 use crate::journal::Earlier;
-use crate::lifecycle::{dseq, earlier, ids::DeploymentRef, limit::Limit};
+use crate::lifecycle::{dseq, earlier, limit::Limit};
 
 /// How many generations of a name are looked through: so often a named deployment can be closed and made anew.
 const GENERATIONS: u32 = 10_000;
 
 /// Where to create.
 pub(super) enum Place {
-    /// A dseq that was never used.
-    New(u64),
+    /// One that was never used.
+    New(DeploymentId),
     /// A deployment to go on with.
     Existing(Box<Existing>),
 }
 
 /// An active deployment that this create takes over.
 pub(super) struct Existing {
-    pub(super) id: DeploymentRef,
+    pub(super) id: DeploymentId,
     pub(super) found: QueryDeploymentResponse,
     /// The transaction of the earlier run that created it; none where `adopt` took it.
     pub(super) created_by: Option<Outcome>,
@@ -44,7 +45,7 @@ pub(super) async fn find(
     let Some(name) = config.name.as_deref() else {
         return match cut_off(clients, owner, sdl, limit, diagnostics).await {
             Ok(Some(existing)) => Some(Place::Existing(Box::new(existing))),
-            Ok(None) => Some(Place::New(dseq::random())),
+            Ok(None) => id_of(DeploymentId::new(owner, dseq::random()), diagnostics).map(Place::New),
             Err(()) => None,
         };
     };
@@ -53,13 +54,13 @@ pub(super) async fn find(
             diagnostics.error("Stopped", "Stopped before anything was sent.");
             return None;
         }
-        let id = DeploymentRef { owner: owner.to_owned(), dseq: dseq::named(owner, name, generation) };
+        let id = id_of(DeploymentId::new(owner, dseq::named(owner, name, generation)), diagnostics)?;
         // A create of an earlier run may still be on its way.
-        if !earlier::settle(clients, owner, Some(id.dseq), limit, diagnostics).await {
+        if !earlier::settle(clients, &id, limit, diagnostics).await {
             return None;
         }
-        match clients.chain.deployment(owner, id.dseq).await {
-            Ok(None) => return Some(Place::New(id.dseq)),
+        match clients.chain.deployment(&id).await {
+            Ok(None) => return Some(Place::New(id)),
             Ok(Some(found)) if read::closed(&found).is_some() => {}
             Ok(Some(found)) => {
                 return named(clients, config, name, id, found, sdl, limit, diagnostics)
@@ -79,6 +80,12 @@ pub(super) async fn find(
         format!("\"{name}\" was created and closed {GENERATIONS} times by this wallet. Choose another name."),
     );
     None
+}
+
+/// The id, which only a wallet without an address could lack.
+fn id_of(id: Result<DeploymentId, IdError>, diagnostics: &mut Diagnostics) -> Option<DeploymentId> {
+    id.map_err(|error| diagnostics.error("No id for the deployment", format!("{error}. Nothing was sent.")))
+        .ok()
 }
 
 /// The creates of earlier runs that no state may know.
@@ -125,8 +132,7 @@ async fn cut_off(
     // The one with the same manifest first: of two that were cut off, each finds its own.
     alike.sort_by_key(|(_, message)| message.hash != sdl.hash());
     for (earlier, message) in alike {
-        let Some(dseq) = message.id.map(|id| id.dseq) else { continue };
-        let id = DeploymentRef { owner: owner.to_owned(), dseq };
+        let Some(id) = message.id.and_then(|id| DeploymentId::try_from(&id).ok()) else { continue };
         if let Some(existing) = claim(clients, &earlier, id, limit, diagnostics).await? {
             return Ok(Some(existing));
         }
@@ -138,15 +144,15 @@ async fn cut_off(
 async fn claim(
     clients: &Clients,
     earlier: &Earlier,
-    id: DeploymentRef,
+    id: DeploymentId,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Existing>, ()> {
     let Some(fate) = earlier::fate(clients, earlier, limit, diagnostics).await else { return Err(()) };
     let Fate::Included(outcome) = fate else { return Ok(None) };
-    let found = clients.chain.deployment(&id.owner, id.dseq).await.map_err(|error| {
+    let found = clients.chain.deployment(&id).await.map_err(|error| {
         diagnostics
-            .error(format!("Deployment {} can't be read", id.dseq), format!("{error}. Nothing was sent."));
+            .error(format!("Deployment {} can't be read", id.dseq()), format!("{error}. Nothing was sent."));
     })?;
     let Some(found) = found.filter(|found| read::closed(found).is_none()) else {
         clients.journal.gone(earlier).await;
@@ -154,7 +160,7 @@ async fn claim(
     };
     let claimed = clients.journal.claim(earlier).await.map_err(|error| {
         diagnostics.error(
-            format!("Deployment {} can't be taken over", id.dseq),
+            format!("Deployment {} can't be taken over", id.dseq()),
             format!(
                 "An earlier run created it and was cut off, and the journal can't be written: {error}. Nothing was sent."
             ),
@@ -169,7 +175,7 @@ async fn named(
     clients: &Clients,
     config: &Deployment,
     name: &str,
-    id: DeploymentRef,
+    id: DeploymentId,
     found: QueryDeploymentResponse,
     sdl: &Sdl,
     limit: &Limit,
@@ -178,14 +184,13 @@ async fn named(
     let groups = match read::chain_groups(&found) {
         Ok(groups) => groups,
         Err(error) => {
-            diagnostics.error(format!("Deployment {} can't be read", id.dseq), error);
+            diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error);
             return None;
         }
     };
     let change = akash_sdl::diff(&groups, sdl);
-    let creates = creates(clients, &id.owner, diagnostics).await?;
-    let ours =
-        creates.into_iter().find(|(_, message)| message.id.as_ref().is_some_and(|one| one.dseq == id.dseq));
+    let creates = creates(clients, id.owner(), diagnostics).await?;
+    let ours = creates.into_iter().find(|(_, message)| message.id == Some((&id).into()));
     let adopt = config.adopt.known() == Some(&true);
     if (ours.is_some() || adopt)
         && let Some(reason) = change.replace.iter().chain(&change.market).next()
@@ -196,7 +201,7 @@ async fn named(
             format!(
                 "It is deployment {}; {}: {}. The chain can't change that, so it is not taken over. Nothing was sent. \
                  Apply with the SDL it was created with, or import and destroy it:\n\n{}",
-                id.dseq,
+                id.dseq(),
                 reason.path,
                 reason.detail,
                 import(&id)
@@ -218,14 +223,14 @@ async fn named(
     None
 }
 
-fn import(id: &DeploymentRef) -> String {
+fn import(id: &DeploymentId) -> String {
     format!("import {{\n  to = akash_deployment.RESOURCE\n  id = \"{id}\"\n}}")
 }
 
 /// The error of a name that an active deployment has.
 pub(super) fn taken(
     name: &str,
-    id: &DeploymentRef,
+    id: &DeploymentId,
     found: Option<&QueryDeploymentResponse>,
     diagnostics: &mut Diagnostics,
 ) {
@@ -239,7 +244,7 @@ pub(super) fn taken(
              with `create_before_destroy`, which a named deployment can't have: leave `name` unset then (and note that \
              `create_before_destroy` on a lease spreads to its deployment). To manage the existing one here, import it (or set \
              `adopt = true`, if its groups are equal):\n\n{}",
-            id.dseq,
+            id.dseq(),
             import(id)
         ),
     );

@@ -8,13 +8,14 @@ use akash_proto::akash::{
     deployment::v1::{self as deployment_v1, deployment},
     escrow::types::v1 as escrow,
 };
+use akash_proto::id::DeploymentId;
 use akash_sdl::Group;
 use tfplugin::{Diagnostics, Read, Saved, Value};
 
 use super::DeploymentResource;
 use super::model::{Deployment, Private};
 use crate::clients::Clients;
-use crate::lifecycle::{belongs::same_chain, ids::DeploymentRef};
+use crate::lifecycle::{belongs::same_chain, ids};
 use crate::receipts::hex;
 
 /// Reads; `None` without an error: the deployment is gone, and a warning says why.
@@ -27,7 +28,7 @@ pub(super) async fn read(
     if !same_chain(clients, &state.chain_id, diagnostics) {
         return None;
     }
-    let id = match DeploymentRef::parse(state.id.as_deref().unwrap_or_default(), None) {
+    let id = match ids::deployment(state.id.as_deref().unwrap_or_default(), None) {
         Ok(id) => id,
         Err(error) => {
             diagnostics.error("The state has no usable id", format!("{error}."));
@@ -42,23 +43,24 @@ pub(super) async fn read(
     let found = match lookup(clients, &id).await {
         Ok(found) => found,
         Err(error) => {
-            diagnostics.error(format!("Deployment {} can't be read", id.dseq), error.to_string());
+            diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error.to_string());
             return None;
         }
     };
     let Some((found, height)) = found else {
         diagnostics.warning(
-            format!("Deployment {} is not on the chain", id.dseq),
+            format!("Deployment {} is not on the chain", id.dseq()),
             format!(
                 "{} has no deployment of {} with this dseq. It is removed from state; the plan creates it.",
-                clients.chain_id, id.owner
+                clients.chain_id,
+                id.owner()
             ),
         );
         return None;
     };
     if let Some(reason) = closed(&found) {
         diagnostics.warning(
-            format!("Deployment {} is closed", id.dseq),
+            format!("Deployment {} is closed", id.dseq()),
             format!(
                 "{reason} It can't be opened again. It is removed from state; the plan creates a new one."
             ),
@@ -66,7 +68,7 @@ pub(super) async fn read(
         return None;
     }
     if let Err(error) = record(&mut state, &mut private, &found) {
-        diagnostics.error(format!("Deployment {} can't be read", id.dseq), error);
+        diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error);
         return None;
     }
     private.pending = None;
@@ -79,21 +81,21 @@ pub(super) async fn read(
 async fn settle_pending(
     clients: &Clients,
     pending: &Pending,
-    id: &DeploymentRef,
+    id: &DeploymentId,
     diagnostics: &mut Diagnostics,
 ) -> Option<bool> {
     match clients.chain.fate(pending).await {
         Ok(Fate::Included(_)) => Some(true),
         Ok(Fate::Refused(refusal)) => {
             diagnostics.warning(
-                format!("Deployment {} was not created", id.dseq),
+                format!("Deployment {} was not created", id.dseq()),
                 format!("{refusal} It is removed from state; the plan creates it."),
             );
             None
         }
         Ok(Fate::DidNotHappen) => {
             diagnostics.warning(
-                format!("Deployment {} was not created", id.dseq),
+                format!("Deployment {} was not created", id.dseq()),
                 format!(
                     "Transaction {} did not come into a block before its time ran out; nothing was spent. It is removed \
                      from state; the plan creates it.",
@@ -104,7 +106,7 @@ async fn settle_pending(
         }
         Ok(Fate::Open) => {
             diagnostics.warning(
-                format!("Deployment {} is still pending", id.dseq),
+                format!("Deployment {} is still pending", id.dseq()),
                 format!(
                     "It is not known yet whether transaction {} was included; the next plan looks again.",
                     pending.tx_hash
@@ -113,7 +115,7 @@ async fn settle_pending(
             Some(false)
         }
         Err(error) => {
-            diagnostics.error(format!("Deployment {} can't be read", id.dseq), error.to_string());
+            diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error.to_string());
             None
         }
     }
@@ -123,13 +125,13 @@ async fn settle_pending(
 /// where the listing, which has active ones only, does not know it.
 async fn lookup(
     clients: &Clients,
-    id: &DeploymentRef,
+    id: &DeploymentId,
 ) -> Result<Option<(QueryDeploymentResponse, u64)>, akash_chain::QueryError> {
-    let listing = clients.chain.listing(&id.owner).await?;
-    if let Some(found) = listing.deployments.get(&id.dseq) {
+    let listing = clients.chain.listing(id.owner()).await?;
+    if let Some(found) = listing.deployments.get(id) {
         return Ok(Some((found.clone(), listing.height)));
     }
-    Ok(clients.chain.deployment(&id.owner, id.dseq).await?.map(|found| (found, listing.height)))
+    Ok(clients.chain.deployment(id).await?.map(|found| (found, listing.height)))
 }
 
 /// Why the deployment is over; `None` while it is not.

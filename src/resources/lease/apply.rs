@@ -3,7 +3,7 @@
 use akash_chain::{OpenReason, Outcome, SubmitError};
 use akash_gateway::{LeaseRef, ManifestError, ProviderTarget};
 use akash_proto::Dec;
-use akash_proto::akash::market::v1::LeaseId;
+use akash_proto::id::{GroupId, IdError, LeaseId};
 use akash_sdl::ManifestGroup;
 use secrecy::SecretString;
 use serde_json::json;
@@ -20,8 +20,7 @@ use crate::lifecycle::belongs::{same_chain, same_owner};
 use crate::lifecycle::{
     cost::Cost,
     duration::{self, Timeouts},
-    earlier,
-    ids::{DeploymentRef, GroupRef},
+    earlier, ids,
     limit::Limit,
     manifest::ManifestAttribute,
     market::{self, NoLease, Patience, Taken},
@@ -39,19 +38,18 @@ const TIDY: Duration = Duration::from_secs(2 * 60);
 
 /// What is to run, read and checked.
 struct Wanted {
-    id: GroupRef,
+    id: GroupId,
     manifest: ManifestAttribute,
-    gseq: u32,
 }
 
 impl Wanted {
     /// This group's part of the manifest.
     fn group(&self) -> Option<&ManifestGroup> {
-        self.manifest.groups.0.get(usize::try_from(self.gseq).ok()?.checked_sub(1)?)
+        self.manifest.groups.0.get(usize::try_from(self.id.gseq()).ok()?.checked_sub(1)?)
     }
 
     fn lease(&self, oseq: u32) -> LeaseRef {
-        LeaseRef { dseq: self.id.deployment.dseq, gseq: self.gseq, oseq }
+        LeaseRef { dseq: self.id.dseq(), gseq: self.id.gseq(), oseq }
     }
 }
 
@@ -72,11 +70,11 @@ fn receipt(
         chain_id: clients.chain_id.clone(),
         action,
         target: Target {
-            owner: lease.owner.clone(),
-            dseq: lease.dseq,
-            gseq: Some(lease.gseq),
-            oseq: Some(lease.oseq),
-            provider: Some(lease.provider.clone()),
+            owner: lease.owner().to_owned(),
+            dseq: lease.dseq(),
+            gseq: Some(lease.gseq()),
+            oseq: Some(lease.oseq()),
+            provider: Some(lease.provider().to_owned()),
         },
         request,
         reason: reason.known().cloned().or_else(|| clients.reason.clone()),
@@ -103,17 +101,17 @@ async fn wanted(
         .ok()?;
     let at = Path::root("deployment");
     let deployment =
-        DeploymentRef::parse(planned.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
+        ids::deployment(planned.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
             .map_err(|error| diagnostics.error_at(&at, "Not the id of a deployment", format!("{error}.")))
             .ok()?;
-    if !same_owner(clients, Some(&deployment.owner), diagnostics) {
+    if !same_owner(clients, Some(deployment.owner()), diagnostics) {
         return None;
     }
-    let dseq = deployment.dseq;
-    if !earlier::settle(clients, &deployment.owner, Some(dseq), limit, diagnostics).await {
+    let dseq = deployment.dseq();
+    if !earlier::settle(clients, &deployment, limit, diagnostics).await {
         return None;
     }
-    match clients.chain.deployment_since(&deployment.owner, dseq, Instant::now()).await {
+    match clients.chain.deployment_since(&deployment, Instant::now()).await {
         Ok(Some(found)) if is_closed(&found).is_none() => {
             let hash = found.deployment.map(|deployment| deployment.hash).unwrap_or_default();
             if hash != manifest.groups.hash() {
@@ -129,7 +127,11 @@ async fn wanted(
                 );
                 return None;
             }
-            Some(Wanted { id: GroupRef { deployment, gseq }, manifest, gseq })
+            let id = deployment
+                .group(gseq)
+                .map_err(|error| diagnostics.error_at(&at, "No such group", format!("{error}.")))
+                .ok()?;
+            Some(Wanted { id, manifest })
         }
         Ok(found) => {
             let reason =
@@ -189,7 +191,7 @@ async fn cut_off(
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Taken>, ()> {
     let Some(found) = earlier::lease(clients, &wanted.id, limit, diagnostics).await? else { return Ok(None) };
-    if planned.provider_address.known().is_some_and(|address| *address != found.taken.id.provider) {
+    if planned.provider_address.known().is_some_and(|address| *address != found.taken.id.provider()) {
         market::pause(clients, &wanted.id, limit).await.map_err(|error| {
             send::tell(
                 "Ending the lease of an earlier run, at another provider,",
@@ -217,7 +219,7 @@ async fn cut_off(
         format!(
             "An earlier run on this machine took it from provider {} and was cut off before it was in state. This one \
              goes on from there.",
-            found.taken.id.provider
+            found.taken.id.provider()
         ),
     );
     Ok(Some(found.taken))
@@ -272,9 +274,13 @@ async fn acquire(
         match deliver(clients, limit, planned, wanted, &mut saved, &taken.id, diagnostics).await {
             Delivered::Done => return Some(saved),
             Delivered::Refused(why) => {
-                tracing::warn!(provider = taken.id.provider, why, "the provider does not take the manifest");
-                policy.refuse(&taken.id.provider, "it refused the manifest in this apply");
-                refusals.push(format!("- {}: {why}", taken.id.provider));
+                tracing::warn!(
+                    provider = taken.id.provider(),
+                    why,
+                    "the provider does not take the manifest"
+                );
+                policy.refuse(taken.id.provider(), "it refused the manifest in this apply");
+                refusals.push(format!("- {}: {why}", taken.id.provider()));
                 let tidying = Limit::start(cx.cancel(), TIDY);
                 if let Err(error) = market::pause(clients, &wanted.id, &tidying).await {
                     // The lease could not be ended, so it is recorded: nothing is lost.
@@ -330,8 +336,8 @@ fn pending(
 
 /// Fills in what a lease just taken decides. Nothing is delivered yet.
 fn set_taken(state: &mut Lease, wanted: &Wanted, lease: &LeaseId, price: Dec) {
-    state.oseq = lease.oseq.into();
-    state.provider_address = lease.provider.as_str().into();
+    state.oseq = lease.oseq().into();
+    state.provider_address = lease.provider().into();
     state.price = price.to_string().into();
     state.cost = Value::Known(Cost::of(price));
     state.state = "active".into();
@@ -362,7 +368,7 @@ fn taken_receipt(clients: &Clients, planned: &Lease, taken: &Taken) -> String {
 /// Tells why there is no lease.
 fn no_lease_error(
     no_lease: NoLease,
-    id: &GroupRef,
+    id: &GroupId,
     refusals: &[String],
     limit: &Limit,
     diagnostics: &mut Diagnostics,
@@ -377,15 +383,16 @@ fn no_lease_error(
     };
     match no_lease {
         NoLease::Leased(lease) => diagnostics.error(
-            format!("Group {} of deployment {} has a lease already", id.gseq, id.deployment.dseq),
+            format!("Group {} of deployment {} has a lease already", id.gseq(), id.dseq()),
             format!(
                 "It is order {} with provider {}. To manage it here, import it: `terraform import ADDRESS {id}`; or close \
                  it first.",
-                lease.oseq, lease.provider
+                lease.oseq(),
+                lease.provider()
             ),
         ),
         NoLease::Group(why) => diagnostics.error(
-            format!("Group {} of deployment {} can't be leased", id.gseq, id.deployment.dseq),
+            format!("Group {} of deployment {} can't be leased", id.gseq(), id.dseq()),
             format!("No lease was taken: {why}.{refused}"),
         ),
         NoLease::NoBids(bids, waited) => diagnostics.error_at(
@@ -426,7 +433,7 @@ async fn deliver(
     lease: &LeaseId,
     diagnostics: &mut Diagnostics,
 ) -> Delivered {
-    let provider = match clients.chain.recent_provider(&lease.provider).await {
+    let provider = match clients.chain.recent_provider(lease.provider()).await {
         Ok(Some(provider)) => provider,
         Ok(None) => return Delivered::Refused("the chain does not have this provider any more".into()),
         Err(error) => {
@@ -458,7 +465,7 @@ async fn deliver(
         Err(error) => return Delivered::Refused(error.to_string()),
     }
     if planned.wait_for_ready.known() != Some(&false) {
-        wait(clients, limit, wanted, saved, &target, lease.oseq, diagnostics).await;
+        wait(clients, limit, wanted, saved, &target, lease.oseq(), diagnostics).await;
     }
     Delivered::Done
 }
@@ -475,7 +482,7 @@ async fn upload(
 ) -> Result<(), ManifestError> {
     let body = SecretString::from(wanted.manifest.groups.canonical_json());
     let deadline = limit.deadline();
-    clients.gateway.put_manifest(target, lease.dseq, &body, Some(deadline), limit.token()).await?;
+    clients.gateway.put_manifest(target, lease.dseq(), &body, Some(deadline), limit.token()).await?;
     let Some(group) = wanted.group() else { return Ok(()) };
     let hash = hex(&group.hash());
     let request = json!({
@@ -547,16 +554,10 @@ fn outstanding(what: &str, limit: &Limit, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// The lease's id as state has it.
-fn lease_id(id: &GroupRef, state: &Lease) -> LeaseId {
-    LeaseId {
-        owner: id.deployment.owner.clone(),
-        dseq: id.deployment.dseq,
-        gseq: id.gseq,
-        oseq: state.oseq.known().copied().unwrap_or_default(),
-        provider: state.provider_address.known().cloned().unwrap_or_default(),
-        bseq: 0,
-    }
+/// The lease's id as state has it. The error says what is missing.
+fn lease_id(id: &GroupId, state: &Lease) -> Result<LeaseId, IdError> {
+    let order = id.order(state.oseq.known().copied().unwrap_or_default())?;
+    order.lease(state.provider_address.as_deref().unwrap_or_default())
 }
 
 /// Changes the lease: nothing, an upload, or a move. An argument has its new value only if all that it stands for happened.
@@ -590,8 +591,14 @@ pub(super) async fn update(
     if step == Step::Move {
         return relocate(clients, cx, &limit, &planned, &wanted, &prior, undone, private, diagnostics).await;
     }
-    let lease = lease_id(&wanted.id, &prior);
-    let provider = match clients.chain.recent_provider(&lease.provider).await {
+    let lease = match lease_id(&wanted.id, &prior) {
+        Ok(lease) => lease,
+        Err(error) => {
+            diagnostics.error("The state has no usable lease", format!("{error}. Nothing was sent."));
+            return unchanged(undone, private);
+        }
+    };
+    let provider = match clients.chain.recent_provider(lease.provider()).await {
         Ok(Some(provider)) => provider,
         Ok(None) => {
             diagnostics.error(
@@ -623,7 +630,7 @@ pub(super) async fn update(
         saved.state.ready = false.into();
     }
     if planned.wait_for_ready.known() != Some(&false) {
-        wait(clients, &limit, &wanted, &mut saved, &target, lease.oseq, diagnostics).await;
+        wait(clients, &limit, &wanted, &mut saved, &target, lease.oseq(), diagnostics).await;
     } else if saved.state.ready.is_null() {
         saved.state.ready = false.into();
     }
@@ -640,7 +647,7 @@ async fn recorded_by(
     saved: &mut Saved<LeaseResource>,
 ) -> bool {
     let Some(group) = wanted.group() else { return false };
-    let held = match clients.gateway.manifest(target, wanted.lease(lease.oseq)).await {
+    let held = match clients.gateway.manifest(target, wanted.lease(lease.oseq())).await {
         Ok(held) => super::read::held_digest(&held, &group.name),
         Err(_) => None,
     };
@@ -786,23 +793,22 @@ pub(super) async fn delete(
 ) {
     let Delete { prior, private } = delete;
     let limit = Limit::start(cx.cancel(), Timeouts::delete(&prior.timeouts));
-    let id = match GroupRef::parse(prior.id.as_deref().unwrap_or_default(), None) {
+    let id = match ids::group(prior.id.as_deref().unwrap_or_default(), None) {
         Ok(id) => id,
         Err(error) => return diagnostics.error("The state has no usable id", error),
     };
     if !same_chain(clients, &prior.chain_id, diagnostics)
-        || !same_owner(clients, Some(&id.deployment.owner), diagnostics)
+        || !same_owner(clients, Some(id.owner()), diagnostics)
         || !send::settle(clients, private.pending.as_ref(), &format!("Lease {id}"), diagnostics).await
-        || !earlier::settle(clients, &id.deployment.owner, Some(id.deployment.dseq), &limit, diagnostics)
-            .await
+        || !earlier::settle(clients, id.deployment(), &limit, diagnostics).await
     {
         return;
     }
     let running = match market::running_lease(clients, &id, Instant::now()).await {
-        Ok(running) => running.and_then(|row| row.lease?.id),
+        Ok(running) => running.and_then(|row| LeaseId::try_from(&row.lease?.id?).ok()),
         Err(error) => return diagnostics.error(format!("Lease {id} can't be read"), error.to_string()),
     };
-    let Some(lease) = running.filter(|lease| prior.oseq.known().is_none_or(|oseq| *oseq == lease.oseq))
+    let Some(lease) = running.filter(|lease| prior.oseq.known().is_none_or(|oseq| *oseq == lease.oseq()))
     else {
         return;
     };

@@ -14,7 +14,7 @@ use tfplugin::{
 use crate::clients::{Clients, Shared};
 use crate::journal::Subject;
 use crate::lifecycle::belongs::{same_chain, same_owner};
-use crate::lifecycle::ids::{DeploymentRef, GroupRef, LeaseIdentity};
+use crate::lifecycle::ids::{self, LeaseIdentity};
 use model::{Lease, Private};
 
 /// The resource.
@@ -41,8 +41,8 @@ impl LeaseResource {
 
 /// What the journal calls the lease that a state has.
 fn subject(clients: &Clients, state: &Lease) -> Option<Subject> {
-    let id = GroupRef::parse(state.id.as_deref()?, None).ok()?;
-    Some(clients.journal.subject(&id.deployment.owner, id.deployment.dseq, Some(id.gseq)))
+    let id = ids::group(state.id.as_deref()?, None).ok()?;
+    Some(clients.journal.subject(&id))
 }
 
 /// The journal's mark follows the answer.
@@ -52,7 +52,7 @@ fn answering(clients: &Clients, cx: &Context, what: &'static str, state: &Lease)
 
 /// The account that owns a lease, by its id.
 fn owner(state: &Lease) -> Option<String> {
-    GroupRef::parse(state.id.as_deref()?, None).ok().map(|id| id.deployment.owner)
+    ids::group(state.id.as_deref()?, None).ok().map(|id| id.owner().to_owned())
 }
 
 #[async_trait]
@@ -78,11 +78,11 @@ impl Resource for LeaseResource {
     }
 
     fn identity(&self, state: &Lease) -> Option<LeaseIdentity> {
-        let id = GroupRef::parse(state.id.as_deref()?, None).ok()?;
+        let id = ids::group(state.id.as_deref()?, None).ok()?;
         Some(LeaseIdentity {
-            owner: id.deployment.owner.into(),
-            dseq: id.deployment.dseq.to_string().into(),
-            gseq: id.gseq.into(),
+            owner: id.owner().into(),
+            dseq: id.dseq().to_string().into(),
+            gseq: id.gseq().into(),
         })
     }
 
@@ -173,17 +173,12 @@ impl Resource for LeaseResource {
         let clients = self.shared.clients(diagnostics)?;
         let wallet = clients.owner.as_deref();
         let id = match &import {
-            Import::Id(id) => GroupRef::parse(id, wallet),
+            Import::Id(id) => ids::group(id, wallet),
             Import::Identity(identity) => {
                 let dseq = identity.dseq.as_deref().unwrap_or_default();
-                DeploymentRef::of(identity.owner.as_deref(), dseq, wallet).and_then(|deployment| {
-                    let gseq = identity
-                        .gseq
-                        .known()
-                        .copied()
-                        .filter(|gseq| *gseq > 0)
-                        .ok_or("gseq counts from 1")?;
-                    Ok(GroupRef { deployment, gseq })
+                ids::deployment_of(identity.owner.as_deref(), dseq, wallet).and_then(|deployment| {
+                    let gseq = identity.gseq.known().copied().unwrap_or_default();
+                    deployment.group(gseq).map_err(|_| "gseq counts from 1".to_owned())
                 })
             }
         };
@@ -191,7 +186,7 @@ impl Resource for LeaseResource {
             Ok(id) => {
                 let state = Lease {
                     id: id.to_string().into(),
-                    deployment: id.deployment.to_string().into(),
+                    deployment: id.deployment().to_string().into(),
                     chain_id: clients.chain_id.as_str().into(),
                     receipts: Value::Known(Vec::new()),
                     ..Lease::default()

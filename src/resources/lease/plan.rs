@@ -7,7 +7,7 @@ use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
 
 use super::LeaseResource;
 use super::model::{Lease, Private, addresses_depend_on};
-use crate::lifecycle::{ids::GroupRef, manifest::ManifestAttribute, not_built};
+use crate::lifecycle::{ids, manifest::ManifestAttribute, not_built};
 
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Lease, diagnostics: &mut Diagnostics) {
@@ -163,7 +163,7 @@ fn another_group(
     let (Some(name), Some(manifest)) = (config.group.as_deref(), manifest) else {
         return !prior.group.is_null();
     };
-    let gseq = prior.id.as_deref().and_then(|id| GroupRef::parse(id, None).ok()).map(|id| id.gseq);
+    let gseq = prior.id.as_deref().and_then(|id| ids::group(id, None).ok()).map(|id| id.gseq());
     match group(manifest, Some(name)) {
         Ok((number, _)) => Some(number) != gseq,
         Err(error) => {

@@ -5,6 +5,7 @@ use akash_chain::{Fate, Pending, QueryError};
 use akash_gateway::{GatewayError, LeaseRef};
 use akash_proto::Dec;
 use akash_proto::akash::market::v1::{self as market_v1, LeaseClosedReason, lease};
+use akash_proto::id::{GroupId, LeaseId};
 use secrecy::{ExposeSecret, SecretString};
 use tfplugin::{Diagnostics, Read, Saved, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -15,7 +16,7 @@ use super::model::{Lease, Private};
 use super::plan;
 use crate::clients::Clients;
 use crate::lifecycle::belongs::same_chain;
-use crate::lifecycle::{cost::Cost, ids::GroupRef, manifest::ManifestAttribute, market, providers};
+use crate::lifecycle::{cost::Cost, ids, manifest::ManifestAttribute, market, providers};
 use crate::resources::deployment::is_closed;
 
 /// Reads; `None` without an error: there is no such lease, and a warning says why.
@@ -28,7 +29,7 @@ pub(super) async fn read(
     if !same_chain(clients, &state.chain_id, diagnostics) {
         return None;
     }
-    let id = match GroupRef::parse(state.id.as_deref().unwrap_or_default(), None) {
+    let id = match ids::group(state.id.as_deref().unwrap_or_default(), None) {
         Ok(id) => id,
         Err(error) => {
             diagnostics.error("The state has no usable id", format!("{error}."));
@@ -67,7 +68,7 @@ pub(super) async fn read(
 async fn settle_pending(
     clients: &Clients,
     pending: &Pending,
-    id: &GroupRef,
+    id: &GroupId,
     diagnostics: &mut Diagnostics,
 ) -> Option<bool> {
     let gone = |why: String, diagnostics: &mut Diagnostics| {
@@ -109,17 +110,16 @@ enum Seen {
 }
 
 /// Looks the lease up: in the listing that all reads of this owner share, and only what has ended by itself.
-async fn look(clients: &Clients, id: &GroupRef, state: &Lease) -> Result<Seen, QueryError> {
-    let (owner, dseq) = (id.deployment.owner.as_str(), id.deployment.dseq);
-    let listing = clients.chain.listing(owner).await?;
+async fn look(clients: &Clients, id: &GroupId, state: &Lease) -> Result<Seen, QueryError> {
+    let listing = clients.chain.listing(id.owner()).await?;
     let ours = |lease: &&market_v1::Lease| {
-        lease.id.as_ref().is_some_and(|one| one.dseq == dseq && one.gseq == id.gseq)
+        lease.id.as_ref().and_then(|one| LeaseId::try_from(one).ok()).is_some_and(|one| one.group() == id)
     };
     if let Some(lease) = listing.leases.iter().filter_map(|row| row.lease.as_ref()).find(ours) {
         return Ok(Seen::Running(Box::new(lease.clone()), listing.height));
     }
-    if !listing.deployments.contains_key(&dseq) {
-        let found = clients.chain.deployment(owner, dseq).await?;
+    if !listing.deployments.contains_key(id.deployment()) {
+        let found = clients.chain.deployment(id.deployment()).await?;
         let why = match &found {
             None => Some("Its deployment is not on the chain.".to_owned()),
             Some(found) => is_closed(found).map(|reason| format!("Its deployment is closed. {reason}")),
@@ -128,7 +128,7 @@ async fn look(clients: &Clients, id: &GroupRef, state: &Lease) -> Result<Seen, Q
             return Ok(Seen::Nothing(why));
         }
     }
-    let leases = clients.chain.leases(owner, dseq, Some(id.gseq)).await?;
+    let leases = clients.chain.leases(id.deployment(), Some(id.gseq())).await?;
     let mut leases: Vec<market_v1::Lease> = leases.into_iter().filter_map(|row| row.lease).collect();
     // One that was taken between the two questions.
     if let Some(running) = leases.iter().position(|lease| market::runs(lease.state)) {
@@ -174,7 +174,7 @@ fn ended(state: &mut Lease, private: &mut Private, lease: &market_v1::Lease) {
 }
 
 /// Takes over what the chain says of a lease that runs.
-async fn record(clients: &Clients, id: &GroupRef, state: &mut Lease, lease: &market_v1::Lease) {
+async fn record(clients: &Clients, id: &GroupId, state: &mut Lease, lease: &market_v1::Lease) {
     let lease_id = lease.id.clone().unwrap_or_default();
     // Another order than recorded: the group was leased again outside this configuration.
     let another = state.oseq.known() != Some(&lease_id.oseq)
@@ -199,7 +199,7 @@ async fn record(clients: &Clients, id: &GroupRef, state: &mut Lease, lease: &mar
         .into();
     state.deployment = match &state.deployment {
         Value::Known(deployment) => deployment.as_str().into(),
-        _ => id.deployment.to_string().into(),
+        _ => id.deployment().to_string().into(),
     };
     if state.receipts.is_null() {
         state.receipts = Value::Known(Vec::new());
@@ -220,25 +220,25 @@ async fn record(clients: &Clients, id: &GroupRef, state: &mut Lease, lease: &mar
 }
 
 /// The name of the group, for a lease that was imported.
-async fn group_name(clients: &Clients, id: &GroupRef) -> Option<String> {
-    let found = clients.chain.group(&id.deployment.owner, id.deployment.dseq, id.gseq).await.ok()??;
+async fn group_name(clients: &Clients, id: &GroupId) -> Option<String> {
+    let found = clients.chain.group(id).await.ok()??;
     found.group_spec.map(|spec| spec.name)
 }
 
 /// Asks the provider for addresses and for the manifest it holds. What it does not say is no news.
 async fn ask_provider(
     clients: &Clients,
-    id: &GroupRef,
+    id: &GroupId,
     state: &mut Lease,
     private: &mut Private,
     diagnostics: &mut Diagnostics,
 ) {
     // Only the owner may ask.
-    if clients.chain.wallet().is_none_or(|wallet| wallet.address() != id.deployment.owner) {
+    if clients.chain.wallet().is_none_or(|wallet| wallet.address() != id.owner()) {
         return;
     }
     let oseq = state.oseq.known().copied().unwrap_or_default();
-    let reference = LeaseRef { dseq: id.deployment.dseq, gseq: id.gseq, oseq };
+    let reference = LeaseRef { dseq: id.dseq(), gseq: id.gseq(), oseq };
     let address = state.provider_address.as_deref().unwrap_or_default();
     let Ok(Some(provider)) = clients.chain.recent_provider(address).await else {
         diagnostics.warning(
