@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use akash_chain::QueryError;
-use akash_proto::Dec;
-use akash_proto::akash::market::v1beta5::{Bid, Order, bid, order};
+use akash_proto::akash::market::v1beta5::{Order, bid, order};
 use akash_proto::id::{DeploymentId, GroupId, OrderId};
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Context, DataSource, Diagnostics, Path, Schema, Type, Value, async_trait};
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::clients::{Clients, Shared};
 use crate::lifecycle::{
+    bid::Bid,
     cost, duration, ids,
     limit::Limit,
     providers,
@@ -52,7 +52,7 @@ pub(crate) struct Bids {
 #[serde(default)]
 struct BidValue {
     provider: String,
-    price: String,
+    price: Option<String>,
     monthly_price: Option<String>,
     state: String,
     created_height: String,
@@ -61,31 +61,18 @@ struct BidValue {
     passed_over: Option<String>,
 }
 
-/// A bid as the chain has it.
-struct Offer {
-    provider: String,
-    price: Dec,
-    state: bid::State,
-    created_height: i64,
-}
-
-impl Offer {
-    fn read(bid: Bid) -> Option<Self> {
-        Some(Self {
-            provider: bid.id?.provider,
-            price: Dec::from_wire(&bid.price?.amount).ok()?,
-            state: bid::State::try_from(bid.state).ok()?,
-            created_height: bid.created_at,
-        })
-    }
-}
-
 fn schema() -> Schema {
     let computed = || Attribute::string().computed();
     let bids = |text: &str| {
         Attribute::list_nested([
             ("provider", computed().description("The provider's address.")),
-            ("price", computed().description("uact per block for the whole group.")),
+            (
+                "price",
+                computed().description(
+                    "uact per block for the whole group; null where the bid has none that can be paid: `passed_over` \
+                     then says why.",
+                ),
+            ),
             ("monthly_price", computed().description("USD per month of 438,300 blocks.")),
             ("state", computed().description("`open`, `active` (leased), `lost` or `closed`.")),
             ("created_height", computed().description("The block of the bid.")),
@@ -202,14 +189,14 @@ async fn answer(
         .max_by_key(|(id, _)| id.oseq());
     let Some((id, order)) = newest else { return Ok(Some(config)) };
     let state = order::State::try_from(order.state).unwrap_or(order::State::Invalid);
-    let offers = collect(clients, cx, &id, (&order, state), &config).await?;
+    let found = collect(clients, cx, &id, (&order, state), &config).await?;
 
     let policy = Policy::new(config.select.known(), None);
     let leased = state == order::State::Active;
     let (mut bids, mut others) = (Vec::new(), Vec::new());
-    for offer in offers {
-        let list = if leased && offer.state != bid::State::Active { &mut others } else { &mut bids };
-        list.push(describe(clients, &policy, offer).await?);
+    for bid in found {
+        let list = if leased && bid.state != bid::State::Active { &mut others } else { &mut bids };
+        list.push(describe(clients, &policy, &bid).await?);
     }
     config.order_state = state.as_str_name().into();
     config.bids = Value::Known(bids);
@@ -224,18 +211,17 @@ async fn collect(
     id: &OrderId,
     (order, state): (&Order, order::State),
     config: &Bids,
-) -> Result<Vec<Offer>, QueryError> {
+) -> Result<Vec<Bid>, QueryError> {
     let wait = config.wait.as_deref().and_then(|text| duration::parse(text).ok()).unwrap_or_default();
     let limit = Limit::start(cx.cancel(), wait);
     let mut until = None;
     loop {
         let rows = clients.chain.bids(id).await?;
-        let mut offers: Vec<Offer> = rows.into_iter().filter_map(|row| Offer::read(row.bid?)).collect();
-        offers.sort_by(|a, b| a.price.cmp(&b.price).then_with(|| a.provider.cmp(&b.provider)));
-        let waits =
-            state == order::State::Open && !offers.iter().any(|offer| offer.state == bid::State::Open);
+        let mut bids: Vec<Bid> = rows.iter().filter_map(|row| row.bid.as_ref()).map(Bid::read).collect();
+        Bid::sort(&mut bids);
+        let waits = state == order::State::Open && !bids.iter().any(|bid| bid.state == bid::State::Open);
         if !waits || wait.is_zero() {
-            return Ok(offers);
+            return Ok(bids);
         }
         // Counted from the order's block, so that a plan does not wait each time for an order that nobody wants.
         let until = match until {
@@ -243,7 +229,7 @@ async fn collect(
             None => *until.insert(Instant::now() + wait.saturating_sub(age(clients, order).await?)),
         };
         if Instant::now() >= until || !limit.sleep(POLL).await {
-            return Ok(offers);
+            return Ok(bids);
         }
     }
 }
@@ -259,16 +245,20 @@ async fn age(clients: &Clients, order: &Order) -> Result<Duration, QueryError> {
     }
 }
 
-async fn describe(clients: &Clients, policy: &Policy, offer: Offer) -> Result<BidValue, QueryError> {
-    let provider = clients.chain.recent_provider(&offer.provider).await?;
+async fn describe(clients: &Clients, policy: &Policy, bid: &Bid) -> Result<BidValue, QueryError> {
+    let provider = match &bid.id {
+        Ok(id) => clients.chain.recent_provider(id.provider()).await?,
+        Err(_) => None,
+    };
+    let price = bid.price.as_ref().ok();
     Ok(BidValue {
-        passed_over: policy.objection(&offer.provider, offer.price),
-        price: offer.price.to_string(),
-        monthly_price: cost::per_month(offer.price).map(|price| price.to_string()),
-        state: offer.state.as_str_name().to_owned(),
-        created_height: offer.created_height.to_string(),
+        passed_over: policy.judge(bid).err(),
+        price: price.map(ToString::to_string),
+        monthly_price: price.and_then(|price| cost::per_month(*price)).map(|price| price.to_string()),
+        state: bid.state.as_str_name().to_owned(),
+        created_height: bid.made.to_string(),
         attributes: provider.as_ref().map(providers::attributes).unwrap_or_default(),
         host: provider.as_ref().map(providers::host),
-        provider: offer.provider,
+        provider: bid.provider.clone(),
     })
 }

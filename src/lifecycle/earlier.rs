@@ -137,11 +137,18 @@ pub(crate) async fn lease(
         let lease = running.and_then(|row| row.lease);
         let price = lease.as_ref().and_then(|lease| Dec::from_wire(&lease.price.as_ref()?.amount).ok());
         let id = lease.and_then(|lease| LeaseId::try_from(&lease.id?).ok());
-        match id.filter(|id| asked_for(&earlier, id)).zip(price) {
-            Some((id, price)) => {
+        match (id.filter(|id| asked_for(&earlier, id)), price) {
+            (Some(id), Some(price)) => {
                 return Ok(Some(CutOff { taken: Taken { id, price, outcome }, earlier }));
             }
-            None => clients.journal.gone(&earlier).await,
+            (Some(_), None) => {
+                diagnostics.error(
+                    format!("Lease {group} can't be read"),
+                    "The node's answer has no price in it that is a number. Nothing was sent.",
+                );
+                return Err(());
+            }
+            (None, _) => clients.journal.gone(&earlier).await,
         }
     }
     Ok(None)

@@ -13,13 +13,14 @@ use akash_chain::{ChainError, Kind, Market, MarketWatch, Outcome, QueryError, Su
 use akash_proto::Dec;
 use akash_proto::akash::deployment::v1beta4::{Group, MsgPauseGroup, MsgStartGroup, group};
 use akash_proto::akash::market::v1::lease;
-use akash_proto::akash::market::v1beta5::{Bid, MsgCreateLease, Order, QueryLeaseResponse};
+use akash_proto::akash::market::v1beta5::{MsgCreateLease, Order, QueryLeaseResponse};
 use akash_proto::id::{BidId, GroupId, LeaseId, OrderId};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
 
+use super::bid::Bid;
 use super::limit::Limit;
-use super::selection::{Policy, ranked};
+use super::selection::Policy;
 use super::send;
 use crate::clients::Clients;
 
@@ -59,7 +60,8 @@ pub(crate) struct Taken {
 #[derive(Debug, Clone)]
 pub(crate) struct PassedOver {
     provider: String,
-    price: Dec,
+    /// uact per block, where it can be read.
+    price: Option<Dec>,
     why: String,
 }
 
@@ -91,8 +93,10 @@ pub(crate) fn list(bids: &[PassedOver]) -> String {
     if bids.is_empty() {
         return "Nobody bid.".into();
     }
-    let lines =
-        bids.iter().map(|bid| format!("- {} at {} uact per block: {}", bid.provider, bid.price, bid.why));
+    let lines = bids.iter().map(|PassedOver { provider, price, why }| match price {
+        Some(price) => format!("- {provider} at {price} uact per block: {why}"),
+        None => format!("- {provider}: {why}"),
+    });
     format!("The bids:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
@@ -173,10 +177,9 @@ pub(crate) async fn take(
         ripe &= !(late_comer && clients.leasing.holds(&market));
         // At the end of the time an acceptable bid is taken even if more could have come.
         if ripe || late {
-            let best =
-                ranked(policy, &bids, |bid| (bid.provider(), bid.price)).first().map(|bid| (*bid).clone());
-            if let Some(bid) = best {
-                if let Some(taken) = lease(clients, bid, policy, limit).await? {
+            let best = policy.best(&bids).map(|(id, price)| (id.clone(), price));
+            if let Some((id, price)) = best {
+                if let Some(taken) = lease(clients, id, price, policy, limit).await? {
                     return Ok(taken);
                 }
                 refused = true;
@@ -268,30 +271,8 @@ async fn next_block(watch: &mut MarketWatch, limit: &Limit) -> Result<Arc<Market
     }
 }
 
-/// An open bid.
-#[derive(Debug, Clone)]
-struct OpenBid {
-    id: BidId,
-    price: Dec,
-    /// The height.
-    made: u64,
-}
-
-impl OpenBid {
-    fn provider(&self) -> &str {
-        self.id.provider()
-    }
-
-    /// A bid with all its parts, in uact; others can't be paid.
-    fn read(bid: &Bid) -> Option<Self> {
-        let price = bid.price.as_ref().filter(|price| price.denom == "uact")?;
-        let made = u64::try_from(bid.created_at).ok()?;
-        Some(Self { id: bid.id.as_ref()?.try_into().ok()?, price: Dec::from_wire(&price.amount).ok()?, made })
-    }
-}
-
-fn open_bids(market: &Market, order: &OrderId) -> Vec<OpenBid> {
-    market.open_bids(order).iter().filter_map(OpenBid::read).collect()
+fn open_bids(market: &Market, order: &OrderId) -> Vec<Bid> {
+    market.open_bids(order).iter().map(Bid::read).collect()
 }
 
 /// What has been seen of the bids so far.
@@ -305,7 +286,7 @@ struct Collected {
 impl Collected {
     /// Whether the bids are ripe. They are collected for a while after the first, so that the cheapest is not only the
     /// fastest; all of it in blocks and their time, so that those who wait for the same block agree.
-    fn settled(&mut self, market: &Market, bids: &[OpenBid], settle: Option<Duration>) -> bool {
+    fn settled(&mut self, market: &Market, bids: &[Bid], settle: Option<Duration>) -> bool {
         let Some(made) = bids.iter().map(|bid| bid.made).min() else { return false };
         let first = *self.first.get_or_insert(market.time);
         match settle {
@@ -314,13 +295,12 @@ impl Collected {
         }
     }
 
-    fn remember(&mut self, bids: &[OpenBid], policy: &Policy) {
+    fn remember(&mut self, bids: &[Bid], policy: &Policy) {
         for bid in bids {
-            let why = policy
-                .objection(bid.provider(), bid.price)
-                .unwrap_or_else(|| "bids were still being collected".into());
-            self.passed_over.retain(|seen| seen.provider != bid.provider());
-            self.passed_over.push(PassedOver { provider: bid.provider().to_owned(), price: bid.price, why });
+            let why = policy.judge(bid).err().unwrap_or_else(|| "bids were still being collected".into());
+            self.passed_over.retain(|seen| seen.provider != bid.provider);
+            let (provider, price) = (bid.provider.clone(), bid.price.clone().ok());
+            self.passed_over.push(PassedOver { provider, price, why });
         }
     }
 }
@@ -328,11 +308,11 @@ impl Collected {
 /// Leases the bid. `None`: it is gone, look at the others.
 async fn lease(
     clients: &Clients,
-    bid: OpenBid,
+    id: BidId,
+    price: Dec,
     policy: &mut Policy,
     limit: &Limit,
 ) -> Result<Option<Taken>, NoLease> {
-    let OpenBid { id, price, .. } = bid;
     let message = MsgCreateLease { bid_id: Some((&id).into()) };
     let wanted = LeaseId::from(id);
     match send::send(clients, message, limit).await {

@@ -1,6 +1,7 @@
 //! What resources and data sources share: ids, costs, choosing among bids, waiting until a lease is ready.
 
 pub(crate) mod belongs;
+pub(crate) mod bid;
 pub(crate) mod cost;
 pub(crate) mod dseq;
 pub(crate) mod duration;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use akash_proto::Dec;
+use akash_proto::id::BidId;
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Diagnostics, Number, Path, Type, Value};
 
-use super::{cost, duration};
+use super::{bid::Bid, cost, duration};
 
 /// The `select` attribute.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -122,101 +123,122 @@ impl Policy {
     }
 
     /// Passes a provider over from now on, for example because it would not take the manifest; `why` is what
-    /// [`Policy::objection`] then says.
+    /// [`Policy::judge`] then says.
     pub(crate) fn refuse(&mut self, provider: &str, why: impl Into<String>) {
         self.refused.insert(provider.to_owned(), why.into());
     }
 
-    /// Why a bid is passed over; `None` if it is acceptable.
-    pub(crate) fn objection(&self, provider: &str, price: Dec) -> Option<String> {
-        let number = |dec: Dec| dec.to_string().parse::<Number>().unwrap_or_default();
+    /// The price, in uact per block, of an acceptable bid; else why it is passed over. The one verdict, for leases and for
+    /// `akash_bids`.
+    pub(crate) fn judge(&self, bid: &Bid) -> Result<Dec, String> {
+        self.offer(bid).map(|(_, price)| price)
+    }
+
+    /// The best of the acceptable bids: the lowest price, then the first address, so that the choice is the same every
+    /// time.
+    pub(crate) fn best<'a>(&self, bids: &'a [Bid]) -> Option<(&'a BidId, Dec)> {
+        let acceptable = bids.iter().filter_map(|bid| self.offer(bid).ok());
+        acceptable.min_by(|(a, price_a), (b, price_b)| {
+            price_a.cmp(price_b).then_with(|| a.provider().cmp(b.provider()))
+        })
+    }
+
+    fn offer<'a>(&self, bid: &'a Bid) -> Result<(&'a BidId, Dec), String> {
+        let id = bid.id.as_ref()?;
+        let provider = id.provider();
         if let Some(only) = self.only.as_deref().filter(|only| *only != provider) {
-            return Some(format!("`provider_address` asks for {only}"));
+            return Err(format!("`provider_address` asks for {only}"));
         }
         if let Some(why) = self.refused.get(provider) {
-            return Some(why.clone());
+            return Err(why.clone());
         }
         if self.deny.contains(provider) {
-            return Some("`select.deny` names it".into());
+            return Err("`select.deny` names it".into());
         }
         if self.allow.as_ref().is_some_and(|allow| !allow.contains(provider)) {
-            return Some("`select.allow` does not name it".into());
+            return Err("`select.allow` does not name it".into());
         }
-        if let Some(cap) = self.max_price.as_ref().filter(|cap| number(price) > **cap) {
-            return Some(format!("above `select.max_price` of {cap} uact per block"));
+        let price = bid.price.clone()?;
+        if let Some(cap) = self.max_price.as_ref().filter(|cap| exceeds(Some(price), cap)) {
+            return Err(format!("above `select.max_price` of {cap} uact per block"));
         }
-        let monthly = cost::per_month(price).map(number);
-        if let Some(cap) = &self.max_monthly_price
-            && monthly.as_ref().is_none_or(|monthly| monthly > cap)
+        if let Some(cap) = self.max_monthly_price.as_ref().filter(|cap| exceeds(cost::per_month(price), cap))
         {
-            return Some(format!("above `select.max_monthly_price` of {cap} USD"));
+            return Err(format!("above `select.max_monthly_price` of {cap} USD"));
         }
-        None
+        Ok((id, price))
     }
 }
 
-/// The acceptable bids, best first: the lowest price, then by address so that the choice is the same every time.
-pub(crate) fn ranked<'a, B>(
-    policy: &Policy,
-    bids: impl IntoIterator<Item = &'a B>,
-    of: impl Fn(&B) -> (&str, Dec),
-) -> Vec<&'a B> {
-    let mut acceptable: Vec<&B> = bids
-        .into_iter()
-        .filter(|bid| {
-            let (provider, price) = of(bid);
-            policy.objection(provider, price).is_none()
-        })
-        .collect();
-    acceptable.sort_by(|a, b| {
-        let ((provider_a, price_a), (provider_b, price_b)) = (of(a), of(b));
-        price_a.cmp(&price_b).then_with(|| provider_a.cmp(provider_b))
-    });
-    acceptable
+/// Whether a price is above a cap. One that can't be compared with it is.
+fn exceeds(price: Option<Dec>, cap: &Number) -> bool {
+    price.and_then(|price| price.to_string().parse::<Number>().ok()).is_none_or(|price| price > *cap)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::bid::tests::{bid as bid_of, provider};
     use super::*;
-
-    fn dec(text: &str) -> Dec {
-        text.parse().unwrap()
-    }
 
     fn number(text: &str) -> Value<Number> {
         Value::Known(text.parse().unwrap())
+    }
+
+    /// A bid of so many uact per block.
+    fn bid(number: u8, price: &str) -> Bid {
+        bid_of(number, "uact", &price.parse::<Dec>().unwrap().to_wire())
     }
 
     #[test]
     fn caps_are_exact() {
         let select = Select { max_price: number("27.5"), ..Select::default() };
         let policy = Policy::new(Some(&select), None);
-        assert_eq!(policy.objection("a", dec("27.5")), None);
-        assert!(policy.objection("a", dec("27.500000000000000001")).is_some());
+        assert_eq!(policy.judge(&bid(1, "27.5")), Ok("27.5".parse().unwrap()));
+        assert!(policy.judge(&bid(1, "27.500000000000000001")).is_err());
 
         // 100 uact per block are 43.83 USD a month, exactly.
         let select = Select { max_monthly_price: number("43.83"), ..Select::default() };
         let policy = Policy::new(Some(&select), None);
-        assert_eq!(policy.objection("a", dec("100")), None);
-        assert!(policy.objection("a", dec("100.0001")).is_some());
+        assert!(policy.judge(&bid(1, "100")).is_ok());
+        assert!(policy.judge(&bid(1, "100.0001")).is_err());
+    }
+
+    /// No cap lets a price through that it was not compared with.
+    #[test]
+    fn what_is_not_understood_is_passed_over() {
+        let large = Dec::from_scaled(i128::MAX).to_wire();
+        let policies = [
+            Select { max_price: number("1000000"), ..Select::default() },
+            Select { max_monthly_price: number("1000000"), ..Select::default() },
+        ];
+        for select in policies {
+            let policy = Policy::new(Some(&select), None);
+            for (denom, amount) in [("uact", "nothing"), ("uact", "0.5"), ("uakt", "1"), ("uact", &large)] {
+                let bids = [bid_of(1, denom, amount)];
+                assert!(policy.judge(&bids[0]).is_err() && policy.best(&bids).is_none(), "{denom} {amount}");
+            }
+        }
+        assert!(exceeds(None, &"1".parse().unwrap()));
+        let nobody = Bid { id: Err("no id".into()), ..bid(1, "1") };
+        assert_eq!(Policy::default().judge(&nobody), Err("no id".into()));
     }
 
     #[test]
     fn lists_and_order() {
-        let list =
-            |items: &[&str]| Value::Known(items.iter().map(|item| Value::from(*item)).collect::<Vec<_>>());
-        let select = Select { allow: list(&["a", "b", "c"]), deny: list(&["c"]), ..Select::default() };
+        let list = |numbers: &[u8]| {
+            Value::Known(numbers.iter().map(|number| Value::Known(provider(*number))).collect::<Vec<_>>())
+        };
+        let select = Select { allow: list(&[1, 2, 3]), deny: list(&[3]), ..Select::default() };
         let mut policy = Policy::new(Some(&select), None);
-        let bids = [("d", dec("1")), ("c", dec("2")), ("b", dec("3")), ("a", dec("3"))];
-        fn of<'a>(bid: &'a (&'static str, Dec)) -> (&'a str, Dec) {
-            (bid.0, bid.1)
-        }
-        let order = |policy: &Policy| ranked(policy, &bids, of).iter().map(|bid| bid.0).collect::<Vec<_>>();
-        assert_eq!(order(&policy), ["a", "b"]);
-        policy.refuse("a", "it is asleep");
-        assert_eq!(order(&policy), ["b"]);
-        assert_eq!(policy.objection("a", dec("3")).as_deref(), Some("it is asleep"));
-        assert_eq!(order(&Policy::new(None, Some("d"))), ["d"]);
-        assert_eq!(order(&Policy::default()), ["d", "c", "a", "b"]);
+        let bids = [bid(4, "1"), bid(3, "2"), bid(2, "3"), bid(1, "3")];
+        let best = |policy: &Policy| policy.best(&bids).map(|(id, _)| id.provider().to_owned());
+        let (first, second) = if provider(1) < provider(2) { (1, 2) } else { (2, 1) };
+        assert_eq!(best(&policy), Some(provider(first)));
+        policy.refuse(&provider(first), "it is asleep");
+        assert_eq!(best(&policy), Some(provider(second)));
+        assert_eq!(policy.judge(&bid(first, "3")), Err("it is asleep".into()));
+        assert_eq!(best(&Policy::new(None, Some(&provider(4)))), Some(provider(4)));
+        assert_eq!(best(&Policy::new(None, Some(&provider(5)))), None);
+        assert_eq!(best(&Policy::default()), Some(provider(4)));
     }
 }

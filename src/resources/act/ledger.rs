@@ -79,7 +79,17 @@ fn filters(owner: &str, denom: &str, status: Option<LedgerRecordStatus>) -> Ledg
 /// The requests of an account to burn `denom` that wait for their epoch, whoever sent them.
 pub(super) async fn pending(clients: &Clients, owner: &str, denom: &str) -> Result<Vec<Line>, QueryError> {
     let filters = filters(owner, denom, Some(LedgerRecordStatus::Pending));
-    Ok(clients.chain.bme_ledger(filters).await?.iter().filter_map(line).collect())
+    lines(&clients.chain.bme_ledger(filters).await?)
+}
+
+/// What waits, line by line. One that can't be read is an error: passed over, it would be minted once more.
+fn lines(entries: &[QueryLedgerRecordEntry]) -> Result<Vec<Line>, QueryError> {
+    let unread = QueryError::Malformed {
+        what: "the ledger of mints and burns",
+        endpoint: String::new(),
+        missing: "the height and the amount of each request",
+    };
+    entries.iter().map(line).collect::<Option<_>>().ok_or(unread)
 }
 
 fn line(entry: &QueryLedgerRecordEntry) -> Option<Line> {
@@ -239,6 +249,8 @@ pub(super) fn named(queued: &Queued) -> String {
 
 #[cfg(test)]
 mod tests {
+    use akash_proto::cosmos::base::v1beta1;
+
     use super::*;
 
     /// As recorded from a real chain (recordings-act.json).
@@ -246,6 +258,22 @@ mod tests {
         let coin = Coin::new(amount.parse().unwrap(), denom);
         let price = price.parse::<Dec>().unwrap().to_wire();
         Some(CoinPrice { coin: Some(coin.into()), price })
+    }
+
+    #[test]
+    fn a_request_that_is_not_understood_is_not_passed_over() {
+        use akash_proto::akash::bme::v1::{LedgerPendingRecord, LedgerRecordId};
+        let entry = |amount: &str| QueryLedgerRecordEntry {
+            id: Some(LedgerRecordId { height: 7, ..LedgerRecordId::default() }),
+            record: Some(Record::PendingRecord(LedgerPendingRecord {
+                coins_to_burn: Some(v1beta1::Coin { denom: "uakt".into(), amount: amount.into() }),
+                ..LedgerPendingRecord::default()
+            })),
+            ..QueryLedgerRecordEntry::default()
+        };
+        assert_eq!(lines(&[entry("5"), entry("6")]).unwrap().len(), 2);
+        assert!(lines(&[entry("5"), entry("6.0")]).is_err());
+        assert!(lines(&[QueryLedgerRecordEntry::default()]).is_err());
     }
 
     #[test]

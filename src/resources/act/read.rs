@@ -51,15 +51,22 @@ fn stale(error: &QueryError) -> Option<&ChainError> {
     }
 }
 
+fn malformed(missing: &'static str) -> QueryError {
+    QueryError::Malformed { what: "the parameters of minting", endpoint: String::new(), missing }
+}
+
 fn terms(
     params: &Params,
     status: Result<QueryStatusResponse, QueryError>,
     price: Result<QueryAggregatedPriceResponse, QueryError>,
 ) -> Result<(Terms, Gate), QueryError> {
-    let floor = params.min_mint.iter().find(|coin| coin.denom == "uact");
+    let floor = match params.min_mint.iter().find(|coin| coin.denom == "uact") {
+        Some(coin) => coin.amount.parse().map_err(|_| malformed("a whole amount as the least mint"))?,
+        None => 0,
+    };
     let mut terms = Terms {
         price: String::new(),
-        floor: floor.and_then(|coin| coin.amount.parse().ok()).unwrap_or_default(),
+        floor,
         spread_bps: params.mint_spread_bps,
         epoch_blocks: u64::try_from(params.min_epoch_blocks).unwrap_or_default(),
     };
@@ -89,9 +96,9 @@ fn terms(
         return Ok((terms, Gate::OracleStale { why }));
     }
     // Four digits, cut: 0.89999 must not read as the 0.9 that it is below.
-    let ratio = |wire: &str| {
-        let cut = Dec::from_wire(wire).unwrap_or_default().scaled() / RATIO_UNIT * RATIO_UNIT;
-        Dec::from_scaled(cut).to_string()
+    let ratio = |wire: &str| match Dec::from_wire(wire) {
+        Ok(ratio) => Dec::from_scaled(ratio.scaled() / RATIO_UNIT * RATIO_UNIT).to_string(),
+        Err(_) => format!("{wire:?}"),
     };
     let gate = match status.status() {
         MintStatus::HaltOracle => Gate::OracleStale { why: status.status().as_str_name().to_owned() },
@@ -293,6 +300,14 @@ mod tests {
         // Anything else is no answer.
         assert!(terms(&params(), Err(node_error("sdk", 1)), Ok(price(true))).is_err());
         assert!(terms(&params(), healthy(), Err(node_error("sdk", 1))).is_err());
+    }
+
+    /// A floor of 0 would mint less than the chain takes.
+    #[test]
+    fn a_floor_that_is_not_understood_is_no_answer() {
+        let mut params = params();
+        params.min_mint[0].amount = "ten".into();
+        assert!(terms(&params, Ok(status(MintStatus::Healthy)), Ok(price(true))).is_err());
     }
 
     #[test]

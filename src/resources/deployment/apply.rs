@@ -287,7 +287,7 @@ pub(super) async fn update(
     if !sends {
         return Saved { state, private };
     }
-    let Some((id, found)) = look_again(clients, &prior, &sdl, &limit, diagnostics).await else {
+    let Some((id, found, deposited)) = look_again(clients, &prior, &sdl, &limit, diagnostics).await else {
         return Saved { state: undone, private };
     };
     match send_hash(clients, &state.reason, &id, &found, &sdl, &limit).await {
@@ -298,13 +298,13 @@ pub(super) async fn update(
             return Saved { state: undone, private };
         }
     }
-    match send_deposit(clients, &prior, &state, &id, &found, &limit).await {
-        Ok(Some((receipt, deposited))) => {
+    match send_deposit(clients, &prior, &state, &id, deposited, &limit).await {
+        Ok(Some((receipt, sum))) => {
             state.receipts = keep(&state.receipts, receipt);
-            state.deposited = deposited;
+            state.deposited = sum;
         }
         Ok(None) if plan::top_up(&state, &prior).is_some() => {
-            state.deposited = read::deposited(&found).to_string().into();
+            state.deposited = deposited.to_string().into();
         }
         Ok(None) => {}
         Err(error) => {
@@ -321,14 +321,14 @@ fn keep(receipts: &Value<Vec<String>>, receipt: String) -> Value<Vec<String>> {
     Value::Known(receipts::append(receipts.clone().unwrap_or_default(), [receipt]))
 }
 
-/// The deployment as it is now. Trouble that the plan did not know of is an error: plan again.
+/// The deployment as it is now, and what was put into its escrow. Trouble that the plan did not know of is an error: plan again.
 async fn look_again(
     clients: &Clients,
     prior: &Deployment,
     sdl: &Sdl,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
-) -> Option<(DeploymentId, QueryDeploymentResponse)> {
+) -> Option<(DeploymentId, QueryDeploymentResponse, Dec)> {
     if !same_chain(clients, &prior.chain_id, diagnostics)
         || !same_owner(clients, prior.owner.as_deref(), diagnostics)
     {
@@ -362,10 +362,10 @@ async fn look_again(
         return None;
     }
     // The chain takes any hash; the provider would then refuse a manifest that does not fit the groups.
-    match read::chain_groups(&found) {
-        Ok(groups) => {
+    match read::chain_groups(&found).and_then(|groups| Ok((groups, read::deposited(&found)?))) {
+        Ok((groups, deposited)) => {
             let change = akash_sdl::diff(&groups, sdl);
-            let Some(reason) = change.replace.first() else { return Some((id, found)) };
+            let Some(reason) = change.replace.first() else { return Some((id, found, deposited)) };
             diagnostics.error_at(
                 &Path::root("sdl"),
                 "The SDL does not fit the deployment that exists",
@@ -410,13 +410,13 @@ async fn send_deposit(
     prior: &Deployment,
     planned: &Deployment,
     id: &DeploymentId,
-    found: &QueryDeploymentResponse,
+    before: Dec,
     limit: &Limit,
 ) -> Result<Option<(String, Value<String>)>, SubmitError> {
     if plan::top_up(planned, prior).is_none() {
         return Ok(None);
     }
-    let now = Deployment { deposited: read::deposited(found).to_string().into(), ..Deployment::default() };
+    let now = Deployment { deposited: before.to_string().into(), ..Deployment::default() };
     let Some(missing) = plan::top_up(planned, &now) else { return Ok(None) };
     let message = MsgAccountDeposit {
         signer: id.owner().to_owned(),
@@ -426,7 +426,7 @@ async fn send_deposit(
     let outcome: Outcome = send::send(clients, message, limit).await?;
     let request = json!({ "deposit": { "amount": missing.to_string(), "denom": "uact" } });
     let receipt = receipt(clients, id, "deployment.deposit", request, &planned.reason);
-    let sum = read::deposited(found) + Dec::from(u64::try_from(missing).unwrap_or(u64::MAX));
+    let sum = before + Dec::from(u64::try_from(missing).unwrap_or(u64::MAX));
     Ok(Some((receipt.seal(Answer::transaction(&outcome, "active")), sum.to_string().into())))
 }
 

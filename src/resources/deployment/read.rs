@@ -162,7 +162,7 @@ pub(super) fn record(
     state.state = "active".into();
     state.hash = hex(&deployment.hash).into();
     state.created_height = deployment.created_at.to_string().into();
-    state.deposited = deposited(found).to_string().into();
+    state.deposited = deposited(found)?.to_string().into();
     // Groups never change on chain; written again only where state has none (import, pending) so that a newer
     // version of the provider that shows more of them changes nothing behind the user's back.
     if !state.groups.is_known() {
@@ -195,17 +195,16 @@ pub(super) fn chain_groups(found: &QueryDeploymentResponse) -> Result<Vec<Group>
         .collect()
 }
 
-/// What was put into escrow in uact, spent or not. Lazy settlement moves it between two fields, their sum stays.
-pub(super) fn deposited(found: &QueryDeploymentResponse) -> Dec {
-    let Some(account) = found.escrow_account.as_ref().and_then(|account| account.state.as_ref()) else {
-        return Dec::ZERO;
-    };
-    let uact = |denom: &str, amount: &str| {
-        if denom == "uact" { Dec::from_wire(amount).unwrap_or_default() } else { Dec::ZERO }
-    };
-    let transferred: Dec = account.transferred.iter().map(|coin| uact(&coin.denom, &coin.amount)).sum();
-    let funds: Dec = account.funds.iter().map(|balance| uact(&balance.denom, &balance.amount)).sum();
-    transferred + funds
+/// What was put into escrow in uact, spent or not. Lazy settlement moves it between two fields, their sum stays. What
+/// can't be read is an error: taken for nothing, it would be paid in once more.
+pub(super) fn deposited(found: &QueryDeploymentResponse) -> Result<Dec, String> {
+    let account = found.escrow_account.as_ref().and_then(|account| account.state.as_ref());
+    let account = account.ok_or("the node's answer has no escrow account in it")?;
+    let transferred = account.transferred.iter().map(|coin| (&coin.denom, &coin.amount));
+    let funds = account.funds.iter().map(|balance| (&balance.denom, &balance.amount));
+    let uact = transferred.chain(funds).filter(|(denom, _)| *denom == "uact");
+    let amounts = uact.map(|(_, amount)| Dec::from_wire(amount));
+    amounts.sum::<Result<_, _>>().map_err(|error| format!("its escrow account can't be read: {error}"))
 }
 
 #[cfg(test)]
@@ -213,6 +212,27 @@ mod tests {
     use akash_proto::Duration;
 
     use super::*;
+
+    /// A deployment's answer with this of uact in escrow; `None`: without an account.
+    fn escrow(amount: Option<&str>) -> QueryDeploymentResponse {
+        let funds = |amount: &str| vec![escrow::Balance { denom: "uact".into(), amount: amount.into() }];
+        QueryDeploymentResponse {
+            escrow_account: amount.map(|amount| escrow::Account {
+                state: Some(escrow::AccountState { funds: funds(amount), ..escrow::AccountState::default() }),
+                ..escrow::Account::default()
+            }),
+            ..QueryDeploymentResponse::default()
+        }
+    }
+
+    /// Taken for 0, `deposit` would pay all of it in again.
+    #[test]
+    fn an_escrow_that_is_not_understood_is_not_empty() {
+        assert_eq!(deposited(&escrow(Some("500000000000000000000000"))), Ok("500000".parse().unwrap()));
+        for unread in [None, Some("5e23"), Some("500000.0")] {
+            assert!(deposited(&escrow(unread)).is_err(), "{unread:?}");
+        }
+    }
 
     /// Without it an imported deployment would be planned to be replaced.
     #[test]
@@ -223,7 +243,7 @@ mod tests {
         };
         let found = QueryDeploymentResponse {
             deployment: Some(with(Some(Duration { seconds: 86_400, nanos: 0 }))),
-            ..QueryDeploymentResponse::default()
+            ..escrow(Some("1"))
         };
         let mut private = Private::default();
         record(&mut Deployment::default(), &mut private, &found).unwrap();

@@ -187,9 +187,10 @@ async fn record(clients: &Clients, id: &GroupId, state: &mut Lease, lease: &mark
     }
     state.oseq = lease_id.oseq.into();
     state.provider_address = lease_id.provider.as_str().into();
-    let price = lease.price.as_ref().and_then(|price| Dec::from_wire(&price.amount).ok()).unwrap_or_default();
-    state.price = price.to_string().into();
-    state.cost = Value::Known(Cost::of(price));
+    let price = lease.price.as_ref().and_then(|price| Dec::from_wire(&price.amount).ok());
+    // One that can't be read is not "nothing".
+    state.price = price.map(|price| price.to_string()).into();
+    state.cost = price.map(Cost::of).into();
     let reclaiming = lease.state == i32::from(lease::State::Reclaiming);
     state.state = if reclaiming { "reclaiming" } else { "active" }.into();
     state.closed_reason = Value::Null;
