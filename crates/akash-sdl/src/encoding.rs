@@ -2,37 +2,43 @@
 
 use std::borrow::Cow;
 
-use crate::diagnostic::{Kind, Span};
-use crate::yaml::{Failure, MAX_BYTES};
+use crate::diagnostic::Kind;
+use crate::yaml::{self, Failure, Fault, MAX_BYTES};
 
-/// The text of the bytes. Errors when they are too many or not in the encoding.
-pub(crate) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Failure> {
+/// The text of the bytes, and what is wrong with what follows it: whether that matters is for the parser to say, which may
+/// not read so far. Errors when they are too many or not UTF-16 as announced.
+pub(crate) fn text(bytes: &[u8]) -> Result<(Cow<'_, str>, Option<Fault>), Failure> {
     if bytes.len() > 2 * MAX_BYTES {
         let message = format!("the file is larger than {} MiB", MAX_BYTES >> 20);
         return Err(Failure::new(Kind::Bounds, message, None));
     }
     match bytes {
-        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes).map(Cow::Owned),
-        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes).map(Cow::Owned),
-        _ => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
-            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line_start = valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let line = number(valid.iter().filter(|byte| **byte == b'\n').count() + 1);
-            let before = String::from_utf8_lossy(valid.get(line_start..).unwrap_or_default());
-            let column = number(before.chars().count() + 1);
-            let span = Span { line, column, end_line: line, end_column: column + 1 };
-            Failure::new(Kind::Syntax, "the file is not UTF-8", Some(span))
-        }),
+        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => {
+            let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+            let fault = bytes.get(valid.len()).map(|first| {
+                let width = match first.leading_ones() {
+                    2 => 2,
+                    3 => 3,
+                    4 => 4,
+                    _ => 1,
+                };
+                let failure = Failure::new(Kind::Syntax, "the file is not UTF-8", Some(yaml::end_of(valid)));
+                Fault { bytes: valid.len()..valid.len() + width, total: bytes.len(), failure }
+            });
+            Ok((Cow::Borrowed(valid), fault))
+        }
     }
 }
 
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Failure> {
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<(Cow<'_, str>, Option<Fault>), Failure> {
     let (pairs, rest) = bytes.as_chunks::<2>();
-    let units = pairs.iter().copied().map(unit);
+    // The mark stays, so that one behind it is not taken for it.
+    let units = std::iter::once(0xFEFF).chain(pairs.iter().copied().map(unit));
     let text: Result<String, _> = char::decode_utf16(units).collect();
     match text {
-        Ok(text) if rest.is_empty() => Ok(text),
+        Ok(text) if rest.is_empty() => Ok((Cow::Owned(text), None)),
         _ => Err(Failure::new(Kind::Syntax, "the file is not UTF-16", None)),
     }
 }

@@ -20,7 +20,6 @@ mod build;
 mod canonical;
 mod decode;
 mod diagnostic;
-mod dialect;
 mod diff;
 mod emit;
 mod encoding;
@@ -130,14 +129,13 @@ impl Compilation {
 
 /// Compiles SDL text.
 pub fn compile(text: &str) -> Compilation {
-    let text = dialect::line_breaks(text);
-    let failure = match yaml::load(&text) {
-        Ok(tree) => return compile_tree(&tree),
-        Err(failure) => failure,
-    };
-    match dialect::mended(&text, &failure).as_deref().map(yaml::load) {
-        Some(Ok(tree)) => compile_tree(&tree),
-        _ => refused(failure),
+    compile_source(text, None)
+}
+
+fn compile_source(text: &str, fault: Option<yaml::Fault>) -> Compilation {
+    match yaml::load(text, fault) {
+        Ok(tree) => compile_tree(&tree),
+        Err(failure) => refused(failure),
     }
 }
 
@@ -163,15 +161,15 @@ fn compile_tree(tree: &yaml::Tree<'_>) -> Compilation {
 /// Compiles SDL bytes: UTF-8, or UTF-16 with a byte order mark, as the network's YAML parser reads them.
 pub fn compile_bytes(bytes: &[u8]) -> Compilation {
     match encoding::text(bytes) {
-        Ok(text) => compile(&text),
+        Ok((text, fault)) => compile_source(&text, fault),
         Err(failure) => refused(failure),
     }
 }
 
 fn refused(failure: yaml::Failure) -> Compilation {
-    let yaml::Failure { kind, message, span, .. } = failure;
+    let yaml::Failure { kind, message, span, hint } = failure;
     let rule = "the network's YAML parser (gopkg.in/yaml.v3)";
     let error =
-        Diagnostic { severity: Severity::Error, kind, message, span, path: String::new(), rule, hint: None };
+        Diagnostic { severity: Severity::Error, kind, message, span, path: String::new(), rule, hint };
     Compilation { sdl: None, diagnostics: vec![error] }
 }

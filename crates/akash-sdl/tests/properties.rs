@@ -52,7 +52,7 @@ fn sdl() -> impl Strategy<Value = Value> {
         })
 }
 
-/// The same object as flow YAML with its keys in another order: JSON, which is YAML.
+/// The same object as flow YAML with its keys in another order: JSON, which is YAML but for U+2028, a line break there.
 fn shuffled(value: &Value, seed: &mut u64) -> String {
     match value {
         Value::Object(fields) => {
@@ -69,7 +69,7 @@ fn shuffled(value: &Value, seed: &mut u64) -> String {
             let items: Vec<String> = items.iter().map(|item| shuffled(item, seed)).collect();
             format!("[{}]", items.join(", "))
         }
-        other => other.to_string(),
+        other => other.to_string().replace('\u{2028}', "\\u2028"),
     }
 }
 
