@@ -220,9 +220,16 @@ impl<'t, 'a> Decoder<'t, 'a> {
         result
     }
 
-    /// Whether the node, or what it stands for, is null.
-    pub(crate) fn is_null(&self, id: NodeId) -> bool {
-        scalar::is_null(self.tree.node(self.tree.target(id)))
+    /// Whether the node, or what it stands for, is null. An error if it is a text that is said to be null (`!!null x`),
+    /// which is taken for null then.
+    pub(crate) fn is_null(&mut self, id: NodeId) -> bool {
+        let id = self.tree.target(id);
+        let node = self.tree.node(id);
+        let is_null = scalar::is_null(node);
+        if is_null && node.tag.is_some() && !self.failed.contains(&id) {
+            self.fits(id, scalar::resolve(node));
+        }
+        is_null
     }
 
     fn mismatch(&mut self, id: NodeId, expected: &str) {
@@ -244,7 +251,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
     fn fits(&mut self, id: NodeId, meaning: Scalar) -> bool {
         let message = match meaning {
             Scalar::Misfit => "the value does not fit its tag",
-            Scalar::Binary => "`!!binary` is not supported here; write the text itself",
+            Scalar::Binary => "`!!binary` is text, and something else is expected here",
             _ => return true,
         };
         self.error(Kind::Type, id, RULE, message.into(), None);
@@ -258,20 +265,30 @@ impl<'t, 'a> Decoder<'t, 'a> {
         self.visit(id, |d, id| {
             let tree = d.tree;
             let node = tree.node(id);
-            if scalar::is_null(node) {
+            if d.is_null(id) {
                 return None;
             }
             let Content::Scalar { text, .. } = &node.content else {
                 d.mismatch(id, "text");
                 return None;
             };
-            (node.tag.is_none() || d.fits(id, scalar::resolve(node))).then_some(text.as_ref())
+            match node.tag.as_ref().map(|_| scalar::resolve(node)) {
+                Some(Scalar::Binary) => {
+                    let decoded = tree.binary(id);
+                    if decoded.is_none() {
+                        d.error(Kind::Type, id, RULE, "the value of `!!binary` is not base64".into(), None);
+                    }
+                    decoded
+                }
+                Some(meaning) if !d.fits(id, meaning) => None,
+                _ => Some(text.as_ref()),
+            }
         })
     }
 
     /// The text of a scalar for a type that reads `Node.Value` itself: empty for a collection.
     pub(crate) fn raw(&mut self, id: NodeId) -> Option<&'t str> {
-        self.visit(id, |d, id| (!scalar::is_null(d.tree.node(id))).then(|| d.tree.text(id)))
+        self.visit(id, |d, id| (!d.is_null(id)).then(|| d.tree.text(id)))
     }
 
     /// An unsigned 32-bit number. Fractions are cut, as the decoder does.
@@ -338,7 +355,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
         mut read: impl FnMut(&mut Self, NodeId) -> Option<T>,
     ) -> Option<Vec<T>> {
         self.visit(id, |d, id| {
-            if scalar::is_null(d.tree.node(id)) {
+            if d.is_null(id) {
                 return None;
             }
             if !matches!(d.tree.node(id).content, Content::Sequence(_)) {
@@ -407,7 +424,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
     fn mapping(&mut self, id: NodeId, mut read: impl FnMut(&mut Self, NodeId, &mut Seen<'t>)) -> bool {
         let read: &mut OneMapping<'_, 't, 'a> = &mut read;
         self.visit(id, |d, id| {
-            if scalar::is_null(d.tree.node(id)) {
+            if d.is_null(id) {
                 return None;
             }
             d.merged(id, &mut None, read)

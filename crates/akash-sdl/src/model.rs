@@ -91,16 +91,32 @@ const SECTIONS: [&str; 7] =
     ["version", "services", "profiles", "deployment", "endpoints", "reclamation", "include"];
 
 fn section<'t>(d: D<'_, 't, '_>, document: &mut Document<'t>, key: NodeId, value: NodeId, name: &str) {
+    // Null empties what the same section gave before; where a section has fields it leaves them.
+    match name {
+        "services" if d.is_null(value) => document.services.clear(),
+        "deployment" if d.is_null(value) => document.deployment.clear(),
+        "endpoints" if d.is_null(value) => document.endpoints.clear(),
+        _ => {}
+    }
     let read = match name {
         "version" => true,
         "include" => d.strings(value).is_some(),
         "services" => d.map(value, &mut document.services, &mut service::service),
         "profiles" => d.fields(value, &["compute", "placement"], &mut |d, field, value| {
+            let is_null = d.is_null(value);
             let read = match field {
+                0 if is_null => {
+                    document.compute.clear();
+                    true
+                }
                 0 => d.map(value, &mut document.compute, &mut compute::compute),
+                _ if is_null => {
+                    document.placement.clear();
+                    true
+                }
                 _ => d.map(value, &mut document.placement, &mut placement::placement),
             };
-            if !read && !d.is_null(value) {
+            if !read {
                 document.unread.push(if field == 0 { "compute" } else { "placement" });
             }
         }),

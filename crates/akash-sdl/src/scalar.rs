@@ -18,7 +18,7 @@ pub(crate) enum Scalar {
     Text,
     /// An explicit tag that the text does not fit, for example `!!int x`.
     Misfit,
-    /// `!!binary`, which this crate does not read.
+    /// `!!binary`: text in base64.
     Binary,
 }
 

@@ -35,7 +35,8 @@ pub(super) fn gpu<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Amount<'t, u64>> {
     }
     if !matches!(tree.node(id).content, Content::Mapping(_)) {
         gpu_without_fields(d, id);
-    } else if gpu.value > 0 && gpu.attributes.is_empty() && !failed {
+    }
+    if gpu.value > 0 && gpu.attributes.is_empty() && !failed {
         let message = "GPU attributes are needed when units are not 0".into();
         d.error(
             Kind::Gpu,

@@ -151,8 +151,12 @@ impl<'a> Parser<'a> {
         if let Kind::Alias(name) = token.kind {
             self.scanner.take();
             let Some(&target) = self.anchors.get(name) else {
-                return Err(Failure::syntax("no anchor (`&name`) of this name stands before this alias", from, to)
-                    .hint("put a text that begins with `*` in quotes"));
+                return Err(Failure::syntax(
+                    "no anchor (`&name`) of this name stands before this alias",
+                    from,
+                    to,
+                )
+                .hint("put a text that begins with `*` in quotes"));
             };
             return Ok(self.add(Content::Alias(target), Properties::default(), from, to));
         }
@@ -339,7 +343,9 @@ impl<'a> Parser<'a> {
             Ok(Kind::BlockEntry) => "an item of a list (`- `) can't stand here, in a mapping".into(),
             Ok(Kind::Value) => "a `:` without a key".into(),
             Ok(Kind::BlockMappingStart | Kind::BlockSequenceStart) => {
-                format!("the indentation fits neither the mapping that begins in line {line} nor anything else")
+                format!(
+                    "the indentation fits neither the mapping that begins in line {line} nor anything else"
+                )
             }
             _ => format!("a key of the mapping that begins in line {line} is expected here"),
         };
@@ -375,8 +381,9 @@ impl<'a> Parser<'a> {
                 };
                 let mut to = from;
                 to.column += 1;
-                return Err(Failure::syntax(&what, from, to)
-                    .hint(format!("close it with `{close}`, or put a text that begins with `{open}` in quotes")));
+                return Err(Failure::syntax(&what, from, to).hint(format!(
+                    "close it with `{close}`, or put a text that begins with `{open}` in quotes"
+                )));
             };
             self.scanner.take();
         }
@@ -444,7 +451,8 @@ impl<'a> Parser<'a> {
             if let Kind::Key = self.peek()?.kind {
                 self.scanner.take();
                 let start = self.start()?;
-                let ends = |kind: &Kind<'a>| matches!(kind, Kind::Value | Kind::FlowEntry | Kind::FlowMappingEnd);
+                let ends =
+                    |kind: &Kind<'a>| matches!(kind, Kind::Value | Kind::FlowEntry | Kind::FlowMappingEnd);
                 self.child(Place::Flow, start, ends)?;
                 self.flow_value(|kind| matches!(kind, Kind::FlowEntry | Kind::FlowMappingEnd))?;
             } else {

@@ -106,7 +106,9 @@ impl<'a> Scanner<'a> {
             found = true;
         }
         if !found {
-            return Err(self.failure("a tag needs a name", start).hint("put a text that begins with `!` in quotes"));
+            return Err(self
+                .failure("a tag needs a name", start)
+                .hint("put a text that begins with `!` in quotes"));
         }
         Ok(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
     }
@@ -132,7 +134,10 @@ impl<'a> Scanner<'a> {
                 Some(_) => None,
             };
             let (Some(octet), Some(width)) = (octet, width) else {
-                return Err(self.failure("`%` in a tag is followed by two hexadecimal digits, and they make UTF-8", start));
+                return Err(self.failure(
+                    "`%` in a tag is followed by two hexadecimal digits, and they make UTF-8",
+                    start,
+                ));
             };
             bytes.push(octet);
             self.reader.skip_ascii(3);

@@ -286,8 +286,9 @@ impl<'a> Scanner<'a> {
         });
         let Some(value) = code.and_then(char::from_u32) else {
             let what = "this escape is no character";
-            return Err(Failure::syntax(what, mark, two_on(mark))
-                .hint("write `\\x`, `\\u` or `\\U` with 2, 4 or 8 hexadecimal digits, or double the backslash"));
+            return Err(Failure::syntax(what, mark, two_on(mark)).hint(
+                "write `\\x`, `\\u` or `\\U` with 2, 4 or 8 hexadecimal digits, or double the backslash",
+            ));
         };
         self.reader.skip_ascii(digits);
         Ok(value)

@@ -189,7 +189,9 @@ impl<'a> Scanner<'a> {
             b'\'' => self.quoted(true)?,
             b'"' => self.quoted(false)?,
             b'-' | b'?' | b':' => self.plain()?,
-            b'#' | b'|' | b'>' | b'%' | b'@' | b'`' | b' ' | b'\t' | b'\n' | b'\r' => return Err(self.no_token()),
+            b'#' | b'|' | b'>' | b'%' | b'@' | b'`' | b' ' | b'\t' | b'\n' | b'\r' => {
+                return Err(self.no_token());
+            }
             _ => self.plain()?,
         }
         self.comment_behind()
@@ -444,7 +446,8 @@ impl<'a> Scanner<'a> {
             let mark = self.reader.mark();
             if self.flow_level == 0 {
                 if !self.key_allowed {
-                    let what = "a `:` with a space behind it can't stand here, where a value has begun already";
+                    let what =
+                        "a `:` with a space behind it can't stand here, where a value has begun already";
                     let hint = "put a text that holds `: ` in quotes, a key on a line of its own, and all keys of a mapping in one column";
                     return Err(Failure::syntax(what, mark, mark).hint(hint));
                 }

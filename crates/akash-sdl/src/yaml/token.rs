@@ -9,9 +9,15 @@ use super::reader::Mark;
 pub(super) enum Kind<'a> {
     StreamEnd,
     /// `%YAML 1.1`.
-    Version { major: u8, minor: u8 },
+    Version {
+        major: u8,
+        minor: u8,
+    },
     /// `%TAG !handle! prefix`.
-    TagHandle { handle: &'a str, prefix: Cow<'a, str> },
+    TagHandle {
+        handle: &'a str,
+        prefix: Cow<'a, str>,
+    },
     /// `---`
     DocumentStart,
     /// `...`
@@ -35,9 +41,15 @@ pub(super) enum Kind<'a> {
     Value,
     Alias(&'a str),
     Anchor(&'a str),
-    Tag { handle: &'a str, suffix: Cow<'a, str> },
+    Tag {
+        handle: &'a str,
+        suffix: Cow<'a, str>,
+    },
     /// `plain`: neither quoted nor a block.
-    Scalar { text: Cow<'a, str>, plain: bool },
+    Scalar {
+        text: Cow<'a, str>,
+        plain: bool,
+    },
 }
 
 /// One token.

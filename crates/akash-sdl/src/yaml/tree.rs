@@ -1,7 +1,12 @@
 //! The tree of a YAML document: nodes with positions.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
 use crate::diagnostic::Span;
 
@@ -36,6 +41,8 @@ pub(crate) struct Node<'a> {
 pub(crate) struct Tree<'a> {
     nodes: Vec<Node<'a>>,
     children: Vec<NodeId>,
+    /// What `!!binary` scalars stand for, if it is anything.
+    binaries: BTreeMap<NodeId, String>,
     /// `None` when the text has no document.
     pub(crate) root: Option<NodeId>,
     /// Where another document begins, which is not read.
@@ -47,12 +54,24 @@ const START: Span = Span { line: 1, column: 1, end_line: 1, end_column: 1 };
 impl<'a> Tree<'a> {
     /// An empty tree for a text of so many bytes.
     pub(super) fn new(bytes: usize) -> Self {
-        Self { nodes: Vec::with_capacity(bytes / 16), children: Vec::new(), root: None, rest: None }
+        Self {
+            nodes: Vec::with_capacity(bytes / 16),
+            children: Vec::new(),
+            binaries: BTreeMap::new(),
+            root: None,
+            rest: None,
+        }
     }
 
     /// Adds a node. Ids count from 0 in the order of the text.
     pub(super) fn add(&mut self, content: Content<'a>, tag: Option<Box<str>>, span: Span) -> NodeId {
         let id = NodeId::try_from(self.nodes.len()).unwrap_or(NodeId::MAX);
+        if tag.as_deref() == Some("!!binary")
+            && let Content::Scalar { text, .. } = &content
+            && let Some(binary) = binary(text)
+        {
+            self.binaries.insert(id, binary);
+        }
         self.nodes.push(Node { content, tag, span });
         id
     }
@@ -69,11 +88,19 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// The text that a `!!binary` scalar stands for; nothing if it is not base64.
+    pub(crate) fn binary(&self, id: NodeId) -> Option<&str> {
+        self.binaries.get(&id).map(String::as_str)
+    }
+
     /// The node of an id.
     pub(crate) fn node(&self, id: NodeId) -> &Node<'a> {
         // Ids come from this tree alone.
-        static EMPTY: Node<'static> =
-            Node { content: Content::Scalar { text: Cow::Borrowed(""), plain: true }, tag: None, span: START };
+        static EMPTY: Node<'static> = Node {
+            content: Content::Scalar { text: Cow::Borrowed(""), plain: true },
+            tag: None,
+            span: START,
+        };
         self.nodes.get(id as usize).unwrap_or(&EMPTY)
     }
 
@@ -107,4 +134,17 @@ impl<'a> Tree<'a> {
             _ => "",
         }
     }
+}
+
+/// Decodes base64 as Go does it, over line breaks. A byte that is no text becomes U+FFFD, as in the manifest's JSON.
+fn binary(text: &str) -> Option<String> {
+    const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let text = text.replace(['\r', '\n'], "");
+    let bytes = GeneralPurpose::new(&STANDARD, CONFIG).decode(text).ok()?;
+    let mut decoded = String::new();
+    for chunk in bytes.utf8_chunks() {
+        decoded.push_str(chunk.valid());
+        decoded.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Some(decoded)
 }
