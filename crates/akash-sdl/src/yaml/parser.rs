@@ -135,7 +135,7 @@ impl<'a> Parser<'a> {
         self.tree.add(Content::Scalar { text: Cow::Borrowed(""), plain: true }, None, span(mark, mark))
     }
 
-    fn add(&mut self, content: Content<'a>, properties: Properties<'a>, from: Mark, to: Mark) -> NodeId {
+    fn add(&mut self, content: Content<'a>, properties: &Properties<'a>, from: Mark, to: Mark) -> NodeId {
         let tag = properties.tag.as_deref().and_then(short_tag);
         let id = self.tree.add(content, tag, span(from, to));
         if let Some(anchor) = properties.anchor {
@@ -158,7 +158,7 @@ impl<'a> Parser<'a> {
                 )
                 .hint("put a text that begins with `*` in quotes"));
             };
-            return Ok(self.add(Content::Alias(target), Properties::default(), from, to));
+            return Ok(self.add(Content::Alias(target), &Properties::default(), from, to));
         }
         let mut properties = Properties::default();
         self.properties(&mut properties, &mut to)?;
@@ -167,34 +167,34 @@ impl<'a> Parser<'a> {
         let end = token.end;
         match token.kind {
             Kind::BlockEntry if place == Place::BlockOrSameColumn => {
-                let id = self.add(Content::Sequence(0..0), properties, from, end);
+                let id = self.add(Content::Sequence(0..0), &properties, from, end);
                 self.collection(id, from, Self::same_column_sequence)
             }
             Kind::Scalar { .. } => {
                 let Some(Token { kind: Kind::Scalar { text, plain }, .. }) = self.scanner.take() else {
                     return Ok(self.empty(from));
                 };
-                Ok(self.add(Content::Scalar { text, plain }, properties, from, end))
+                Ok(self.add(Content::Scalar { text, plain }, &properties, from, end))
             }
             Kind::FlowSequenceStart => {
-                let id = self.add(Content::Sequence(0..0), properties, from, end);
+                let id = self.add(Content::Sequence(0..0), &properties, from, end);
                 self.collection(id, from, Self::flow_sequence)
             }
             Kind::FlowMappingStart => {
-                let id = self.add(Content::Mapping(0..0), properties, from, end);
+                let id = self.add(Content::Mapping(0..0), &properties, from, end);
                 self.collection(id, from, Self::flow_mapping)
             }
             Kind::BlockSequenceStart if block => {
-                let id = self.add(Content::Sequence(0..0), properties, from, end);
+                let id = self.add(Content::Sequence(0..0), &properties, from, end);
                 self.collection(id, from, Self::block_sequence)
             }
             Kind::BlockMappingStart if block => {
-                let id = self.add(Content::Mapping(0..0), properties, from, end);
+                let id = self.add(Content::Mapping(0..0), &properties, from, end);
                 self.collection(id, from, Self::block_mapping)
             }
             _ if properties.anchor.is_some() || properties.tag.is_some() => {
                 let content = Content::Scalar { text: Cow::Borrowed(""), plain: true };
-                Ok(self.add(content, properties, from, to))
+                Ok(self.add(content, &properties, from, to))
             }
             _ => Err(self.no_content()),
         }
@@ -405,7 +405,7 @@ impl<'a> Parser<'a> {
             let id = if let Kind::Key = token.kind {
                 // `[key: value]` is a list with a mapping of one key.
                 self.scanner.take();
-                let id = self.add(Content::Mapping(0..0), Properties::default(), start, end);
+                let id = self.add(Content::Mapping(0..0), &Properties::default(), start, end);
                 self.collection(id, start, Self::flow_pair)?
             } else {
                 self.node(Place::Flow)?

@@ -108,7 +108,7 @@ impl<'a> Scanner<'a> {
             let in_flow = self.flow_level > 0;
             self.reader.skip_while(2, |reader| match reader.byte(0) {
                 b':' => !reader.is_blankz(1),
-                _ => !reader.is_blankz(0) && !(in_flow && reader.is_flow_indicator()),
+                _ => !(reader.is_blankz(0) || in_flow && reader.is_flow_indicator()),
             })?;
             if self.reader.pos() > part {
                 if gap.breaks {

@@ -149,7 +149,7 @@ impl<'a> Scanner<'a> {
     /// Reads one token, or more if collections begin or end in front of it.
     fn fetch(&mut self) -> Result<(), Failure> {
         self.reader.need(1)?;
-        self.to_next_token()?;
+        self.skip_to_token()?;
         self.unroll(i64::from(self.reader.column()));
         self.reader.need(4)?;
         let reader = &self.reader;
@@ -213,7 +213,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes over blanks, comments and line breaks. After a line break a block collection may have its next key; where
     /// a key may begin a tab is no blank.
-    fn to_next_token(&mut self) -> Result<(), Failure> {
+    fn skip_to_token(&mut self) -> Result<(), Failure> {
         loop {
             self.reader.need(1)?;
             if self.reader.column() == 0 && self.reader.at_byte_order_mark() {
