@@ -7,6 +7,7 @@ pub(crate) mod dseq;
 pub(crate) mod duration;
 pub(crate) mod earlier;
 pub(crate) mod ids;
+pub(crate) mod lease_end;
 pub(crate) mod limit;
 pub(crate) mod manifest;
 pub(crate) mod market;

@@ -12,7 +12,12 @@ pub(crate) fn target(provider: &Provider) -> ProviderTarget {
 
 /// The host name of the provider's gateway, without scheme and port.
 pub(crate) fn host(provider: &Provider) -> String {
-    let rest = provider.host_uri.split_once("://").map_or(provider.host_uri.as_str(), |(_, rest)| rest);
+    host_of(&provider.host_uri)
+}
+
+/// The host name in the address of a gateway.
+pub(crate) fn host_of(uri: &str) -> String {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or(rest);
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     host.to_owned()

@@ -40,7 +40,7 @@ impl Select {
             ("region", Attribute::string().optional().description(format!("The provider's region. {later}"))),
             ("prefer", Attribute::string().optional().description("What decides between acceptable bids: `price`, the default: the lowest. (`uptime` is not built yet.)")),
             ("weights", Attribute::map(Type::Number).optional().description(format!("Weights of the criteria. {later}"))),
-            ("settle", Attribute::string().optional().validate(duration::check).description("How long to collect bids after the first one, for example `15s`. Default: 2 blocks.")),
+            ("settle", Attribute::string().optional().validate(duration::check_from_zero).description("How long to collect bids after the first one, for example `15s`; `0s` takes the first acceptable bid. Default: 2 blocks.")),
             ("timeout", Attribute::string().optional().validate(duration::check).description("How long to wait for an acceptable bid. Default `5m`.")),
         ])
         .optional()
@@ -79,6 +79,47 @@ impl Select {
             }
         }
     }
+
+    /// Refuses lists of which no provider can come out, or not the one of `provider_address`: a lease would be given up
+    /// for nothing. `at` is the path of `select`. What is not known yet may still match.
+    pub(crate) fn can_match(&self, provider_address: Option<&str>, at: &Path, diagnostics: &mut Diagnostics) {
+        let (allow, deny) = (known(&self.allow), known(&self.deny));
+        if let Some(allow) = &allow
+            && let Some(why) = match (allow.is_empty(), &deny) {
+                (true, _) => Some("it is empty"),
+                (false, Some(deny)) if allow.is_subset(deny) => Some("`deny` names every provider of it"),
+                _ => None,
+            }
+        {
+            diagnostics.error_at(
+                &at.attr("allow"),
+                "No provider can be chosen",
+                format!(
+                    "With this `allow` no bid can be taken: {why}. Leave `allow` out to choose among all providers."
+                ),
+            );
+            return;
+        }
+        let Some(address) = provider_address else { return };
+        let denied = self.deny.known().into_iter().flatten().any(|item| item.as_deref() == Some(address));
+        let why = if denied {
+            "`select.deny` names it"
+        } else if allow.is_some_and(|allow| !allow.contains(address)) {
+            "`select.allow` does not name it"
+        } else {
+            return;
+        };
+        diagnostics.error_at(
+            &Path::root("provider_address"),
+            "The provider can't be chosen",
+            format!("Only {address} may be taken, and {why}, so no bid could be. Change one of the two."),
+        );
+    }
+}
+
+/// The items of a list of which all are known.
+fn known(list: &Value<Vec<Value<String>>>) -> Option<BTreeSet<&str>> {
+    list.known()?.iter().map(|item| item.as_deref()).collect()
 }
 
 /// A cap must leave something to pay.

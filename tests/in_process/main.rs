@@ -7,5 +7,6 @@
     reason = "test code: what is not as expected ends the test"
 )]
 
+mod lease;
 mod lifecycle;
 mod rig;

@@ -66,6 +66,22 @@ impl Rig {
         rig
     }
 
+    /// The next run: another provider process on the same devnet and journal.
+    pub(crate) async fn restart(&mut self) {
+        self.provider = in_process(AkashProvider::default());
+        let told = self.provider.configure(&dynamic(&self.block(json!({})))).await.unwrap();
+        assert!(!told.has_errors(), "{}", text(&told));
+    }
+
+    /// Has its provider begin to take a lease back.
+    pub(crate) async fn reclaim(&self, lease: &State) {
+        let id = get(lease, "id");
+        let dseq = id.as_str().and_then(|id| id.split('/').nth(1)?.parse().ok()).expect("an id");
+        let leases = self.devnet.leases(&self.owner(), dseq);
+        let active = leases.into_iter().find(|lease| lease.closed_on == 0).and_then(|lease| lease.id);
+        self.devnet.reclaim_lease(&active.expect("a lease that runs"), 10_001).await.unwrap();
+    }
+
     /// The provider block for this devnet, with `more` added or changed.
     pub(crate) fn block(&self, more: Json) -> Json {
         let mut block = json!({

@@ -2,11 +2,14 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use akash_proto::akash::{
-    deployment::v1::deployment::State as DeploymentState,
-    market::{
-        v1::{Lease, LeaseId},
-        v1beta5::MsgCloseBid,
+use akash_proto::{
+    Any,
+    akash::{
+        deployment::v1::deployment::State as DeploymentState,
+        market::{
+            v1::{Lease, LeaseId},
+            v1beta5::{MsgCloseBid, MsgLeaseStartReclaim},
+        },
     },
 };
 use serde::Serialize;
@@ -270,14 +273,29 @@ impl Devnet {
     /// # Errors
     /// When the provider is not one of this devnet's, or the chain refuses.
     pub async fn close_lease(&self, id: &LeaseId, reason: i32) -> Result<Arc<TxRecord>, SubmitError> {
-        let wallet = self.wallets.iter().find(|wallet| wallet.address() == id.provider);
+        let message = MsgCloseBid { id: Some(crate::chain::state::bid_of(id)), reason };
+        self.submit_as(&id.provider, akash_proto::any(&message)).await
+    }
+
+    /// Begins to take a lease back as its provider does, with a reason of 10000 to 10003: it goes on until its window
+    /// has passed. Only where the SDL asked for a window (`reclamation`).
+    ///
+    /// # Errors
+    /// When the provider is not one of this devnet's, or the chain refuses.
+    pub async fn reclaim_lease(&self, id: &LeaseId, reason: i32) -> Result<Arc<TxRecord>, SubmitError> {
+        let message = MsgLeaseStartReclaim { id: Some(id.clone()), reason };
+        self.submit_as(&id.provider, akash_proto::any(&message)).await
+    }
+
+    /// Sends a provider's message.
+    async fn submit_as(&self, provider: &str, message: Any) -> Result<Arc<TxRecord>, SubmitError> {
+        let wallet = self.wallets.iter().find(|wallet| wallet.address() == provider);
         let wallet = wallet.ok_or_else(|| SubmitError::Refused {
             codespace: "devnet".to_owned(),
             code: 1,
-            text: format!("{} is no provider of this devnet", id.provider),
+            text: format!("{provider} is no provider of this devnet"),
         })?;
-        let message = MsgCloseBid { id: Some(crate::chain::state::bid_of(id)), reason };
-        self.chain().submit(wallet, vec![akash_proto::any(&message)]).await
+        self.chain().submit(wallet, vec![message]).await
     }
 
     /// What an account holds of one denomination.

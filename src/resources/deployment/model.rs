@@ -8,7 +8,7 @@ use akash_sdl::{Group, Sdl};
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
 
-use crate::lifecycle::{cost::Cost, duration::Timeouts};
+use crate::lifecycle::{cost::Cost, duration::Timeouts, lease_end::Reclaim};
 
 /// An `akash_deployment`, in configuration, plan and state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -95,6 +95,8 @@ pub(crate) struct Private {
     pub(crate) groups: Vec<Group>,
     /// `reclamation.min_window` as the chain has it, in seconds.
     pub(crate) reclamation: Option<u64>,
+    /// Its leases that their providers take back, as last read.
+    pub(crate) reclaimed: Vec<Reclaim>,
     /// Block height of the last read.
     pub(crate) height: Option<u64>,
 }

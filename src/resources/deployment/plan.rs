@@ -9,7 +9,7 @@ use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
 
 use super::DeploymentResource;
 use super::model::Deployment;
-use crate::lifecycle::{dseq, manifest::ManifestAttribute, not_built};
+use crate::lifecycle::{dseq, lease_end::Reclaim, manifest::ManifestAttribute, not_built};
 
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Deployment, diagnostics: &mut Diagnostics) {
@@ -134,6 +134,9 @@ pub(super) fn update(plan: &mut PlanUpdate<DeploymentResource>, diagnostics: &mu
         }
         Value::Null => {}
     }
+    if sends && plan.replace.is_empty() {
+        tell_reclaimed(&plan.private.reclaimed, diagnostics);
+    }
     if top_up(config, prior).is_some() {
         planned.deposited = Value::Unknown;
         sends = true;
@@ -144,6 +147,21 @@ pub(super) fn update(plan: &mut PlanUpdate<DeploymentResource>, diagnostics: &mu
     }
     if sends {
         planned.receipts = Value::Unknown;
+    }
+}
+
+/// The new hash is paid for, and these providers do not take the manifest that has it.
+fn tell_reclaimed(reclaimed: &[Reclaim], diagnostics: &mut Diagnostics) {
+    for reclaim in reclaimed {
+        diagnostics.warning_at(
+            &Path::root("sdl"),
+            "The change does not reach a lease that is reclaimed",
+            format!(
+                "{} It takes no other manifest until then. Move the lease in the same apply (`provider_address` of its \
+                 akash_lease), or make this change afterwards.",
+                reclaim.text()
+            ),
+        );
     }
 }
 

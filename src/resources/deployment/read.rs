@@ -1,7 +1,9 @@
 //! Reading an `akash_deployment` from the chain: looks, and leaves in private state what a plan needs. Changes an
 //! attribute only where something outside this configuration changed it.
 
-use akash_chain::{Fate, Pending};
+use std::sync::Arc;
+
+use akash_chain::{Fate, Listing, Pending};
 use akash_proto::Dec;
 use akash_proto::akash::deployment::v1beta4::{QueryDeploymentResponse, group};
 use akash_proto::akash::{
@@ -15,7 +17,7 @@ use tfplugin::{Diagnostics, Read, Saved, Value};
 use super::DeploymentResource;
 use super::model::{Deployment, Private};
 use crate::clients::Clients;
-use crate::lifecycle::{belongs::same_chain, ids};
+use crate::lifecycle::{belongs::same_chain, ids, lease_end::Reclaim};
 use crate::receipts::hex;
 
 /// Reads; `None` without an error: the deployment is gone, and a warning says why.
@@ -47,7 +49,7 @@ pub(super) async fn read(
             return None;
         }
     };
-    let Some((found, height)) = found else {
+    let Some((found, listing)) = found else {
         diagnostics.warning(
             format!("Deployment {} is not on the chain", id.dseq()),
             format!(
@@ -72,7 +74,10 @@ pub(super) async fn read(
         return None;
     }
     private.pending = None;
-    private.height = Some(height);
+    private.height = Some(listing.height);
+    let leases = listing.leases.iter().filter_map(|row| row.lease.as_ref());
+    let of_this = leases.filter(|lease| lease.id.as_ref().is_some_and(|lease| lease.dseq == id.dseq()));
+    private.reclaimed = of_this.filter_map(Reclaim::of).collect();
     Some(Saved { state, private })
 }
 
@@ -121,17 +126,17 @@ async fn settle_pending(
     }
 }
 
-/// The deployment with the height it was read at: from the listing that all reads of this owner share, or by itself
+/// The deployment with the listing it was read with: from the listing that all reads of this owner share, or by itself
 /// where the listing, which has active ones only, does not know it.
 async fn lookup(
     clients: &Clients,
     id: &DeploymentId,
-) -> Result<Option<(QueryDeploymentResponse, u64)>, akash_chain::QueryError> {
+) -> Result<Option<(QueryDeploymentResponse, Arc<Listing>)>, akash_chain::QueryError> {
     let listing = clients.chain.listing(id.owner()).await?;
     if let Some(found) = listing.deployments.get(id) {
-        return Ok(Some((found.clone(), listing.height)));
+        return Ok(Some((found.clone(), listing)));
     }
-    Ok(clients.chain.deployment(id).await?.map(|found| (found, listing.height)))
+    Ok(clients.chain.deployment(id).await?.map(|found| (found, listing)))
 }
 
 /// Why the deployment is over; `None` while it is not.

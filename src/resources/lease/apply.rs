@@ -3,16 +3,18 @@
 use akash_chain::{OpenReason, Outcome, SubmitError};
 use akash_gateway::{LeaseRef, ManifestError, ProviderTarget};
 use akash_proto::Dec;
+use akash_proto::akash::market::v1 as market_v1;
 use akash_proto::id::{GroupId, IdError, LeaseId};
 use akash_sdl::ManifestGroup;
 use secrecy::SecretString;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tfplugin::{Context, Create, Delete, Diagnostics, Path, Saved, Update, Value};
 
 use super::LeaseResource;
-use super::model::{Lease, Private};
+use super::model::{Lease, Ports, Private};
 use super::plan::{self, Step};
 use super::ready::{self, Readiness};
 use crate::clients::Clients;
@@ -21,6 +23,7 @@ use crate::lifecycle::{
     cost::Cost,
     duration::{self, Timeouts},
     earlier, ids,
+    lease_end::Reclaim,
     limit::Limit,
     manifest::ManifestAttribute,
     market::{self, NoLease, Patience, Taken},
@@ -157,7 +160,7 @@ async fn wanted(
 fn patience(planned: &Lease) -> Patience {
     let select = planned.select.known();
     Patience {
-        settle: select.and_then(|select| duration::parse(select.settle.as_deref()?).ok()),
+        settle: select.and_then(|select| duration::parse_from_zero(select.settle.as_deref()?).ok()),
         timeout: select.map_or(BID_TIMEOUT, |select| duration::or(&select.timeout, BID_TIMEOUT)),
     }
 }
@@ -177,8 +180,16 @@ pub(super) async fn create(
     state.id = wanted.id.to_string().into();
     state.chain_id = clients.chain_id.as_str().into();
     state.receipts = Value::Known(Vec::new());
-    let taken = cut_off(clients, &planned, &wanted, &limit, diagnostics).await.ok()?;
-    acquire(clients, cx, &limit, &planned, &wanted, taken, Saved { state, private }, diagnostics).await
+    let taken = cut_off(clients, &planned, &wanted, &limit, &mut state, diagnostics).await.ok()?;
+    let mut saved = Saved { state, private };
+    if acquire(clients, cx, &limit, &planned, &wanted, taken, &mut saved, diagnostics).await {
+        return Some(saved);
+    }
+    // There is no state that could keep them.
+    for receipt in saved.state.receipts.known().into_iter().flatten() {
+        tracing::info!(receipt, "no lease was created");
+    }
+    None
 }
 
 /// The lease that an earlier run took and was cut off before it was in state: this create goes on with it. Where it is
@@ -188,11 +199,12 @@ async fn cut_off(
     planned: &Lease,
     wanted: &Wanted,
     limit: &Limit,
+    state: &mut Lease,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Taken>, ()> {
     let Some(found) = earlier::lease(clients, &wanted.id, limit, diagnostics).await? else { return Ok(None) };
     if planned.provider_address.known().is_some_and(|address| *address != found.taken.id.provider()) {
-        market::pause(clients, &wanted.id, limit).await.map_err(|error| {
+        let closed = market::pause(clients, &wanted.id, limit).await.map_err(|error| {
             send::tell(
                 "Ending the lease of an earlier run, at another provider,",
                 &error,
@@ -201,6 +213,8 @@ async fn cut_off(
             );
         })?;
         clients.journal.gone(&found.earlier).await;
+        add_receipt(state, taken_receipt(clients, planned, &found.taken));
+        add_closed(clients, state, &found.taken.id, &planned.reason, closed.as_ref());
         return Ok(None);
     }
     let claimed = clients.journal.claim(&found.earlier).await.map_err(|error| {
@@ -226,7 +240,8 @@ async fn cut_off(
 }
 
 /// Takes a bid, unless a lease is `taken` already, uploads the manifest and waits, going on to the next provider when one
-/// refuses. Used by create and move.
+/// refuses. Used by create and move. Whether there is a lease, or may be; the receipts of those that were ended on the way
+/// are in `saved` in any case.
 #[allow(clippy::too_many_arguments, reason = "the heart of create and move, with all that they have at hand")]
 async fn acquire(
     clients: &Clients,
@@ -235,9 +250,9 @@ async fn acquire(
     planned: &Lease,
     wanted: &Wanted,
     mut taken: Option<Taken>,
-    mut saved: Saved<LeaseResource>,
+    saved: &mut Saved<LeaseResource>,
     diagnostics: &mut Diagnostics,
-) -> Option<Saved<LeaseResource>> {
+) -> bool {
     let _leasing = clients.leasing.begin();
     let mut policy = Policy::new(planned.select.known(), planned.provider_address.as_deref());
     let mut refusals: Vec<String> = Vec::new();
@@ -254,9 +269,10 @@ async fn acquire(
                     if !limit.stopped() {
                         tidy(clients, cx, wanted, diagnostics).await;
                     }
-                    return None;
+                    return false;
                 };
-                return Some(pending(saved, wanted, &lease, price, &error, limit, diagnostics));
+                pending(saved, wanted, &lease, price, &error, limit, diagnostics);
+                return true;
             }
             Err(no_lease) => {
                 let ended = matches!(no_lease, NoLease::Ended(_) | NoLease::NoBids(..));
@@ -264,15 +280,15 @@ async fn acquire(
                 if ended && !limit.stopped() {
                     tidy(clients, cx, wanted, diagnostics).await;
                 }
-                return None;
+                return false;
             }
         };
         set_taken(&mut saved.state, wanted, &taken.id, taken.price);
         let seal = taken_receipt(clients, planned, &taken);
         add_receipt(&mut saved.state, seal);
         saved.private = Private { height: Some(taken.outcome.height), ..Private::default() };
-        match deliver(clients, limit, planned, wanted, &mut saved, &taken.id, diagnostics).await {
-            Delivered::Done => return Some(saved),
+        match deliver(clients, limit, planned, wanted, saved, &taken.id, diagnostics).await {
+            Delivered::Done => return true,
             Delivered::Refused(why) => {
                 tracing::warn!(
                     provider = taken.id.provider(),
@@ -282,17 +298,21 @@ async fn acquire(
                 policy.refuse(taken.id.provider(), "it refused the manifest in this apply");
                 refusals.push(format!("- {}: {why}", taken.id.provider()));
                 let tidying = Limit::start(cx.cancel(), TIDY);
-                if let Err(error) = market::pause(clients, &wanted.id, &tidying).await {
+                match market::pause(clients, &wanted.id, &tidying).await {
+                    Ok(closed) => {
+                        add_closed(clients, &mut saved.state, &taken.id, &planned.reason, closed.as_ref());
+                    }
                     // The lease could not be ended, so it is recorded: nothing is lost.
-                    send::tell(
-                        "Ending the lease of a provider that refused the manifest",
-                        &error,
-                        &tidying,
-                        diagnostics,
-                    );
-                    return Some(saved);
+                    Err(error) => {
+                        send::tell(
+                            "Ending the lease of a provider that refused the manifest",
+                            &error,
+                            &tidying,
+                            diagnostics,
+                        );
+                        return true;
+                    }
                 }
-                saved.state.receipts = Value::Known(Vec::new());
             }
         }
     }
@@ -311,14 +331,14 @@ async fn tidy(clients: &Clients, cx: &Context, wanted: &Wanted, diagnostics: &mu
 
 /// A lease that was asked for, and of which it is not known whether the chain took it.
 fn pending(
-    mut saved: Saved<LeaseResource>,
+    saved: &mut Saved<LeaseResource>,
     wanted: &Wanted,
     lease: &LeaseId,
     price: Dec,
     error: &SubmitError,
     limit: &Limit,
     diagnostics: &mut Diagnostics,
-) -> Saved<LeaseResource> {
+) {
     set_taken(&mut saved.state, wanted, lease, price);
     saved.state.state = "pending".into();
     if let Some((pending, why)) = send::pending(error) {
@@ -331,7 +351,6 @@ fn pending(
             OpenReason::EndpointsLost => send::tell("Taking a lease", error, limit, diagnostics),
         }
     }
-    saved
 }
 
 /// Fills in what a lease just taken decides. Nothing is delivered yet.
@@ -598,6 +617,9 @@ pub(super) async fn update(
             return unchanged(undone, private);
         }
     };
+    if plan::uploads(&planned, &prior) && !takes_manifest(clients, &lease, diagnostics).await {
+        return unchanged(undone, private);
+    }
     let provider = match clients.chain.recent_provider(lease.provider()).await {
         Ok(Some(provider)) => provider,
         Ok(None) => {
@@ -618,8 +640,7 @@ pub(super) async fn update(
         saved.state.set_promised(group);
         restore_reported(&mut saved.state, &prior);
     }
-    let has_it = prior.manifest_hash.is_known() && planned.manifest == prior.manifest;
-    if !has_it && !recorded_by(clients, &target, &wanted, &lease, &mut saved).await {
+    if plan::uploads(&planned, &prior) && !recorded_by(clients, &target, &wanted, &lease, &mut saved).await {
         if let Err(error) = upload(clients, &limit, &planned, &wanted, &mut saved, &target, &lease).await {
             diagnostics.error(
                 "The manifest was not uploaded",
@@ -636,6 +657,30 @@ pub(super) async fn update(
     }
     only_planned(&mut saved.state, &planned);
     saved
+}
+
+/// Whether the lease still runs and its provider takes a manifest for it. That changed after the plan is an error.
+async fn takes_manifest(clients: &Clients, lease: &LeaseId, diagnostics: &mut Diagnostics) -> bool {
+    let id = lease.group();
+    let running = match market::running_lease(clients, id, Instant::now()).await {
+        Ok(running) => running.and_then(|row| row.lease),
+        Err(error) => {
+            diagnostics.error(format!("Lease {id} can't be read"), format!("{error}. Nothing was sent."));
+            return false;
+        }
+    };
+    let same = |found: &market_v1::LeaseId| LeaseId::try_from(found).is_ok_and(|found| found == *lease);
+    match running {
+        Some(found) if found.id.as_ref().is_some_and(same) => match Reclaim::of(&found) {
+            Some(reclaim) => plan::refuse_upload(&reclaim, diagnostics),
+            None => return true,
+        },
+        _ => diagnostics.error(
+            format!("Lease {id} is not the one of the plan any more"),
+            "It ended, or the group was leased anew. Nothing was sent. Plan again.",
+        ),
+    }
+    false
 }
 
 /// Whether the provider holds this very manifest already, as after an import: then it is only recorded.
@@ -737,12 +782,28 @@ fn only_planned(state: &mut Lease, planned: &Lease) {
     }
     if let (Some(ports), Some(plan)) = (state.ports.known_mut(), planned.ports.known()) {
         ports.retain(|name, _| plan.contains_key(name));
-        for (name, planned) in plan.iter().filter(|(_, planned)| planned.is_known()) {
-            ports.insert(name.clone(), planned.clone());
+        for (name, planned) in plan {
+            let Some(planned) = planned.known() else { continue };
+            let entry = ports.entry(name.clone()).or_insert_with(|| Value::Known(Ports::new()));
+            if let Some(entry) = entry.known_mut() {
+                keep_planned(entry, planned);
+            }
         }
     }
-    if planned.ips.is_known() {
-        state.ips = planned.ips.clone();
+    if let (Some(ips), Some(plan)) = (state.ips.known_mut(), planned.ips.known()) {
+        keep_planned(ips, plan);
+    }
+}
+
+/// Keys are the plan's, and so are the values that it knew.
+fn keep_planned<T: Clone>(state: &mut BTreeMap<String, Value<T>>, plan: &BTreeMap<String, Value<T>>) {
+    state.retain(|key, _| plan.contains_key(key));
+    for (key, planned) in plan {
+        if planned.is_unknown() {
+            state.entry(key.clone()).or_insert(Value::Null);
+        } else {
+            state.insert(key.clone(), planned.clone());
+        }
     }
 }
 
@@ -759,19 +820,28 @@ async fn relocate(
     private: Private,
     diagnostics: &mut Diagnostics,
 ) -> Saved<LeaseResource> {
-    if let Err(error) = market::pause(clients, &wanted.id, limit).await {
-        send::tell("Ending the lease at the present provider", &error, limit, diagnostics);
-        let state = Lease {
-            manifest: prior.manifest.clone(),
-            provider_address: prior.provider_address.clone(),
-            ..undone
-        };
-        return Saved { state, private };
+    let mut undone = undone;
+    match market::pause(clients, &wanted.id, limit).await {
+        // An earlier apply has ended it already, where it was cut off in a move.
+        Ok(closed) => {
+            let closed = closed.as_ref().filter(|_| !private.moving);
+            if let Ok(lease) = lease_id(&wanted.id, prior) {
+                add_closed(clients, &mut undone, &lease, &planned.reason, closed);
+            }
+        }
+        Err(error) => {
+            send::tell("Ending the lease at the present provider", &error, limit, diagnostics);
+            let state = Lease {
+                manifest: prior.manifest.clone(),
+                provider_address: prior.provider_address.clone(),
+                ..undone
+            };
+            return Saved { state, private };
+        }
     }
-    let mut state = undone.clone();
-    state.manifest = planned.manifest.clone();
-    let start = Saved { state, private: Private::default() };
-    if let Some(saved) = acquire(clients, cx, limit, planned, wanted, None, start, diagnostics).await {
+    let state = Lease { manifest: planned.manifest.clone(), ..undone.clone() };
+    let mut saved = Saved { state, private: Private::default() };
+    if acquire(clients, cx, limit, planned, wanted, None, &mut saved, diagnostics).await {
         return saved;
     }
     // The old lease is gone and there is no new one: state says so, and the next read tells.
@@ -780,8 +850,10 @@ async fn relocate(
     state.provider_address = prior.provider_address.clone();
     state.state = "closed".into();
     state.closed_reason = "owner".into();
+    state.reclaim_deadline = Value::Null;
+    state.receipts = saved.state.receipts;
     let lost = Some("It was closed to move it, and no other lease could be taken.".to_owned());
-    Saved { state, private: Private { lost, moving: true, ..private } }
+    Saved { state, private: Private { lost, moving: true, reclaim: None, ..private } }
 }
 
 /// Ends the lease by pausing its group, so that no open order is left. Only if the lease that runs is this resource's.
@@ -813,13 +885,28 @@ pub(super) async fn delete(
         return;
     };
     match market::pause(clients, &id, &limit).await {
-        Ok(outcome) => close_receipt(clients, &lease, &prior, outcome.as_ref()),
+        Ok(Some(outcome)) => {
+            let receipt = closed_receipt(clients, &lease, &prior.reason, &outcome);
+            tracing::info!(receipt, "lease closed");
+        }
+        Ok(None) => {}
         Err(error) => send::tell("Ending the lease", &error, &limit, diagnostics),
     }
 }
 
-fn close_receipt(clients: &Clients, lease: &LeaseId, prior: &Lease, outcome: Option<&Outcome>) {
-    let Some(outcome) = outcome else { return };
-    let receipt = receipt(clients, lease, "lease.close", json!({}), &prior.reason);
-    tracing::info!(receipt = receipt.seal(Answer::transaction(outcome, "closed")), "lease closed");
+fn closed_receipt(clients: &Clients, lease: &LeaseId, reason: &Value<String>, outcome: &Outcome) -> String {
+    receipt(clients, lease, "lease.close", json!({}), reason).seal(Answer::transaction(outcome, "closed"))
+}
+
+/// Adds the receipt of the pause that ended a lease; none where it was paused already.
+fn add_closed(
+    clients: &Clients,
+    state: &mut Lease,
+    lease: &LeaseId,
+    reason: &Value<String>,
+    outcome: Option<&Outcome>,
+) {
+    if let Some(outcome) = outcome {
+        add_receipt(state, closed_receipt(clients, lease, reason, outcome));
+    }
 }

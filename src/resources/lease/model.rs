@@ -1,6 +1,6 @@
 //! The values of an `akash_lease`: its schema, the state that users see, and what is remembered beside it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use akash_chain::Pending;
 use akash_gateway::LeaseStatus;
@@ -8,7 +8,7 @@ use akash_sdl::{Expose, ManifestGroup};
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
 
-use crate::lifecycle::{cost::Cost, duration::Timeouts, selection::Select};
+use crate::lifecycle::{cost::Cost, duration::Timeouts, lease_end::Reclaim, selection::Select};
 
 /// An `akash_lease`, in configuration, plan and state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,8 @@ pub(crate) struct Private {
     pub(crate) lost: Option<String>,
     /// A move ended the old lease and has not got a new one yet: the next apply goes on with it.
     pub(crate) moving: bool,
+    /// The provider takes the lease back, as last read.
+    pub(crate) reclaim: Option<Reclaim>,
     /// Block height of the last read.
     pub(crate) height: Option<u64>,
 }
@@ -158,43 +160,113 @@ impl Lease {
                 ips.insert(name.clone(), Value::Known(list));
             }
         }
-        self.url = self.first_address().or_else(|| self.url.known().cloned()).into();
+        if let url @ Value::Known(_) = self.first_address() {
+            self.url = url;
+        }
     }
 
-    /// The first URI, else the first forwarded port.
-    fn first_address(&self) -> Option<String> {
-        let services = self.services.known().into_iter().flat_map(BTreeMap::values).filter_map(Value::known);
-        let uri = services.filter_map(|service| service.uris.known()?.first()).next();
-        let ports = self.ports.known().into_iter().flat_map(BTreeMap::values).filter_map(Value::known);
-        let port = ports
-            .flat_map(BTreeMap::values)
-            .filter_map(Value::known)
-            .find_map(|port| Some(format!("http://{}:{}", port.host.known()?, port.external_port.known()?)));
-        uri.map(|uri| format!("http://{uri}")).or(port)
+    /// The first URI, else the first forwarded port; unknown where it may be one that is not known yet.
+    fn first_address(&self) -> Value<String> {
+        /// Of several values the first that is not null.
+        fn first<'a, T: 'a>(
+            all: impl IntoIterator<Item = &'a Value<T>>,
+            of: impl Fn(&T) -> Value<String>,
+        ) -> Value<String> {
+            let mut each = all.into_iter().map(|one| match one {
+                Value::Known(one) => of(one),
+                Value::Unknown => Value::Unknown,
+                Value::Null => Value::Null,
+            });
+            each.find(|address| !address.is_null()).unwrap_or(Value::Null)
+        }
+        let uri = |service: &Service| {
+            first([&service.uris], |uris| uris.first().map(|uri| format!("http://{uri}")).into())
+        };
+        let port = |port: &Port| {
+            let parts = port.host.known().zip(port.external_port.known());
+            parts.map(|(host, port)| format!("http://{host}:{port}")).into()
+        };
+        match first([&self.services], |services| first(services.values(), uri)) {
+            Value::Null => {
+                first([&self.ports], |all| first(all.values(), |ports| first(ports.values(), port)))
+            }
+            uri => uri,
+        }
     }
 
-    /// What the SDL asks for and the provider has not reported, as SDL paths.
-    pub(crate) fn missing(&self, group: &ManifestGroup) -> Vec<String> {
+    /// What the SDL asks for and the provider has not reported.
+    pub(crate) fn missing<'a>(&self, group: &'a ManifestGroup) -> Vec<Address<'a>> {
         let mut missing = Vec::new();
         for service in &group.services {
-            let name = &service.name;
+            let name = service.name.as_str();
             let uris = self.services.known().and_then(|services| services.get(name)?.known()?.uris.known());
             let ports = self.ports.known().and_then(|ports| ports.get(name)?.known());
             let ips = self.ips.known().and_then(|ips| ips.get(name)?.known());
             for expose in service.expose.iter().filter(|expose| expose.global) {
-                let key = port_key(expose.port, &expose.proto);
-                let reported = ports.and_then(|ports| ports.get(&key)?.known());
+                let port = port_key(expose.port, &expose.proto);
+                let reported = ports.and_then(|ports| ports.get(&port)?.known());
                 if expose.is_ingress() && uris.is_none_or(Vec::is_empty) {
-                    missing.push(format!("services.{name}: a URI for port {key}"));
+                    missing.push(Address::Uri { service: name, port });
                 } else if !expose.is_ingress() && reported.is_none_or(|port| !port.external_port.is_known()) {
-                    missing.push(format!("services.{name}: the forwarded port of {key}"));
+                    missing.push(Address::Port { service: name, port });
                 }
                 if !expose.ip.is_empty() && ips.is_none_or(Vec::is_empty) {
-                    missing.push(format!("services.{name}: the address of endpoint {}", expose.ip));
+                    missing.push(Address::Ip { service: name, endpoint: &expose.ip });
                 }
             }
         }
         missing
+    }
+
+    /// Makes what was never reported unknown, and `url` where it may follow from that. What was reported stays.
+    pub(crate) fn set_missing_unknown(&mut self, group: &ManifestGroup) {
+        for address in self.missing(group) {
+            match address {
+                Address::Uri { service, .. } => {
+                    let service = self.services.known_mut().and_then(|all| all.get_mut(service)?.known_mut());
+                    if let Some(service) = service {
+                        service.uris = Value::Unknown;
+                    }
+                }
+                Address::Port { service, port } => {
+                    let ports = self.ports.known_mut().and_then(|all| all.get_mut(service)?.known_mut());
+                    if let Some(reported) = ports.and_then(|ports| ports.get_mut(&port)) {
+                        *reported = Value::Unknown;
+                    }
+                }
+                Address::Ip { service, .. } => {
+                    if let Some(ips) = self.ips.known_mut().and_then(|all| all.get_mut(service)) {
+                        *ips = Value::Unknown;
+                    }
+                }
+            }
+        }
+        if self.first_address().is_unknown() {
+            self.url = Value::Unknown;
+        }
+    }
+}
+
+/// An address that an SDL asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address<'a> {
+    /// A host name under which the provider serves a port.
+    Uri { service: &'a str, port: String },
+    /// A forwarded port.
+    Port { service: &'a str, port: String },
+    /// A leased address.
+    Ip { service: &'a str, endpoint: &'a str },
+}
+
+impl fmt::Display for Address<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri { service, port } => write!(f, "services.{service}: a URI for port {port}"),
+            Self::Port { service, port } => write!(f, "services.{service}: the forwarded port of {port}"),
+            Self::Ip { service, endpoint } => {
+                write!(f, "services.{service}: the address of endpoint {endpoint}")
+            }
+        }
     }
 }
 

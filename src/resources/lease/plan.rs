@@ -7,7 +7,7 @@ use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
 
 use super::LeaseResource;
 use super::model::{Lease, Private, addresses_depend_on};
-use crate::lifecycle::{ids, manifest::ManifestAttribute, not_built};
+use crate::lifecycle::{ids, lease_end::Reclaim, manifest::ManifestAttribute, not_built};
 
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Lease, diagnostics: &mut Diagnostics) {
@@ -27,6 +27,7 @@ pub(super) fn validate(config: &Lease, diagnostics: &mut Diagnostics) {
     }
     if let Some(select) = config.select.known() {
         select.validate(&Path::root("select"), diagnostics);
+        select.can_match(config.provider_address.as_deref(), &Path::root("select"), diagnostics);
     }
     if let Some(text) = config.manifest.as_deref() {
         read(text, diagnostics);
@@ -86,6 +87,11 @@ fn is_lost(prior: &Lease) -> bool {
     matches!(prior.state.as_deref(), Some("closed" | "insufficient_funds"))
 }
 
+/// Whether the provider is to get a manifest that it does not have, as far as known.
+pub(super) fn uploads(config: &Lease, prior: &Lease) -> bool {
+    !prior.manifest_hash.is_known() || config.manifest != prior.manifest
+}
+
 /// What a change from `prior` to `config` takes.
 pub(super) fn step(config: &Lease, prior: &Lease, private: &Private) -> Step {
     if is_lost(prior) {
@@ -100,8 +106,8 @@ pub(super) fn step(config: &Lease, prior: &Lease, private: &Private) -> Step {
         Value::Null => false,
     };
     let waits = config.wait_for_ready.known() != Some(&false);
-    let outstanding = prior.manifest_hash.is_null() || (waits && prior.ready != Value::Known(true));
-    match (moves, config.manifest != prior.manifest || outstanding) {
+    let unready = waits && prior.ready != Value::Known(true);
+    match (moves, uploads(config, prior) || unready) {
         (true, _) => Step::Move,
         (false, true) => Step::Upload,
         (false, false) => Step::Record,
@@ -130,27 +136,78 @@ pub(super) fn update(plan: &mut PlanUpdate<LeaseResource>, diagnostics: &mut Dia
         plan.planned.provider_address = prior.provider_address.clone();
         return;
     }
-    match step(config, prior, &plan.private) {
+    let step = step(config, prior, &plan.private);
+    if let Some(reclaim) = plan.private.reclaim.as_ref().filter(|_| step != Step::Move) {
+        if uploads(config, prior) {
+            return refuse_upload(reclaim, diagnostics);
+        }
+        reclaimed(reclaim, diagnostics);
+    }
+    match step {
         Step::Record => {}
         Step::Upload => plan_upload(&mut plan.planned, prior, manifest.as_ref()),
         Step::Move => {
             plan_move(&mut plan.planned, config);
-            let detail = if plan.private.moving {
-                "The old lease is closed already and no other could be taken yet; this apply goes on from there.".into()
-            } else {
-                format!(
-                    "The lease at {} is closed before the other provider's bid is taken. Data there is lost, and addresses \
-                     change.",
-                    prior.provider_address.as_deref().unwrap_or("the present provider")
-                )
-            };
-            diagnostics.warning_at(
-                &Path::root("provider_address"),
-                "The lease moves to another provider",
-                detail,
-            );
+            tell_move(config, prior, plan.private.moving, diagnostics);
         }
     }
+}
+
+/// Says what a move takes, or what it would where it is not known yet whether there is one.
+fn tell_move(config: &Lease, prior: &Lease, moving: bool, diagnostics: &mut Diagnostics) {
+    let here = prior.provider_address.as_deref().unwrap_or("the present provider");
+    let (summary, detail) = if moving {
+        (
+            "The lease moves to another provider",
+            "The old lease is closed already and no other could be taken yet; this apply goes on from there."
+                .into(),
+        )
+    } else if config.provider_address.is_unknown() {
+        (
+            "The lease may move to another provider",
+            format!(
+                "`provider_address` is known only during the apply. If it is {here} then, nothing moves. If it is another, \
+                 the lease at {here} is closed before that provider's bid is taken; data there is lost, and addresses \
+                 change."
+            ),
+        )
+    } else {
+        (
+            "The lease moves to another provider",
+            format!(
+                "The lease at {here} is closed before the other provider's bid is taken. Data there is lost, and addresses \
+                 change."
+            ),
+        )
+    };
+    diagnostics.warning_at(&Path::root("provider_address"), summary, detail);
+}
+
+/// Says that the provider takes the lease back, until when, and what to do. Told in reads and plans.
+pub(super) fn reclaimed(reclaim: &Reclaim, diagnostics: &mut Diagnostics) {
+    diagnostics.warning_at(
+        &Path::root("reclaim_deadline"),
+        "The provider reclaims the lease",
+        format!(
+            "{} Copy out what is to be kept and move the lease before: set `provider_address` to another provider, or \
+             `terraform apply -replace=ADDRESS` with this one in `select.deny`. Until then it takes no other manifest.",
+            reclaim.text()
+        ),
+    );
+}
+
+/// The provider answers an upload with 404 by now, and the new hash would be paid for by then.
+pub(super) fn refuse_upload(reclaim: &Reclaim, diagnostics: &mut Diagnostics) {
+    diagnostics.error_at(
+        &Path::root("manifest"),
+        "The provider reclaims the lease and takes no other manifest",
+        format!(
+            "{} Nothing was sent. To go on elsewhere with the new manifest set `provider_address` to another provider in \
+             the same apply, or `terraform taint ADDRESS` with this one in `select.deny`. To go on here until then, keep \
+             the SDL as it was.",
+            reclaim.text()
+        ),
+    );
 }
 
 /// Whether `config.group` names another group of the deployment than the lease is of.
@@ -208,7 +265,8 @@ fn plan_move(planned: &mut Lease, config: &Lease) {
     };
 }
 
-/// Marks what an upload changes: the hash, readiness, receipts, and the addresses of services whose exposes changed.
+/// Marks what an upload changes: the hash, readiness, receipts, the addresses of services whose exposes changed, and all
+/// that were never reported: the provider may report them by the end of the apply.
 fn plan_upload(planned: &mut Lease, prior: &Lease, manifest: Option<&ManifestAttribute>) {
     planned.manifest_hash = Value::Unknown;
     planned.ready = Value::Unknown;
@@ -249,11 +307,12 @@ fn plan_upload(planned: &mut Lease, prior: &Lease, manifest: Option<&ManifestAtt
         // An address may come or go with its endpoint, and the key with it.
         planned.ips = Value::Unknown;
     }
+    planned.set_missing_unknown(after);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Service;
+    use super::super::model::{Port, Service};
     use super::*;
 
     const SDL: &str = include_str!("../../../examples/quickstart/web.yaml");
@@ -282,6 +341,9 @@ mod tests {
             ..Lease::default()
         };
         state.set_promised(group);
+        for service in state.services.known_mut().unwrap().values_mut() {
+            service.known_mut().unwrap().uris = Value::Known(vec!["x".into()]);
+        }
         state.url = "http://x".into();
         state
     }
@@ -361,6 +423,119 @@ mod tests {
         let unawaited = Lease { ready: false.into(), wait_for_ready: false.into(), ..running() };
         let same = Lease { wait_for_ready: false.into(), ..config(&unawaited) };
         assert_eq!(step(&same, &unawaited, &Private::default()), Step::Record);
+    }
+
+    /// Two services, each with a URI, the first also with two forwarded ports and an address.
+    const MANY: &str = "version: \"2.0\"
+endpoints: {ip: {kind: ip}}
+services:
+  a: &a
+    image: nginx
+    expose:
+      - {port: 80, as: 80, to: [{global: true}]}
+      - {port: 53, proto: udp, to: [{global: true}]}
+      - {port: 54, proto: udp, to: [{global: true}]}
+      - {port: 9000, to: [{global: true, ip: ip}]}
+  b: {image: nginx, expose: [{port: 80, as: 80, to: [{global: true}]}]}
+profiles:
+  compute: {p: {resources: {cpu: {units: 1}, memory: {size: 1Gi}, storage: {size: 1Gi}}}}
+  placement: {one: {pricing: {p: {denom: uact, amount: 10}}}}
+deployment: {a: {one: {profile: p, count: 1}}, b: {one: {profile: p, count: 1}}}
+";
+
+    /// A lease of which these were reported: the URIs of these services, and the forwarded ports.
+    fn many(reported: &[&str], ports: &[&str]) -> Lease {
+        let manifest = manifest(MANY);
+        let (_, group) = group(&manifest, None).unwrap();
+        let mut state = Lease {
+            manifest: manifest.text().into(),
+            group: "one".into(),
+            manifest_hash: Value::Null,
+            url: Value::Null,
+            ..running()
+        };
+        state.set_promised(group);
+        for name in reported {
+            let service = state.services.known_mut().unwrap().get_mut(*name).unwrap();
+            service.known_mut().unwrap().uris = Value::Known(vec![format!("{name}.example.com")]);
+            state.url = state.url.known().cloned().unwrap_or(format!("http://{name}.example.com")).into();
+        }
+        for port in ports {
+            let known = state.ports.known_mut().unwrap().get_mut("a").unwrap().known_mut().unwrap();
+            let value = Port { host: "h".into(), external_port: 30_000.into() };
+            known.insert((*port).to_owned(), Value::Known(value));
+        }
+        state
+    }
+
+    /// What was never reported may come with the upload, so it is unknown; what was stays.
+    #[test]
+    fn what_was_never_reported_is_unknown() {
+        for (prior, unknown) in [
+            (many(&[], &[]), "a.uris 53/udp 54/udp 9000/tcp b.uris ips url"),
+            (many(&["a"], &["53/udp"]), "54/udp 9000/tcp b.uris ips"),
+            // The first URI would be another one.
+            (many(&["b"], &["53/udp", "54/udp"]), "a.uris 9000/tcp ips url"),
+        ] {
+            let (plan, _) = plan(&prior, &config(&prior));
+            let planned = plan.planned;
+            let mut found = Vec::new();
+            for (name, service) in planned.services.known().unwrap() {
+                if service.known().unwrap().uris.is_unknown() {
+                    found.push(format!("{name}.uris"));
+                }
+                let ports = planned.ports.known().unwrap()[name].known().unwrap();
+                found.extend(ports.iter().filter(|(_, port)| port.is_unknown()).map(|(key, _)| key.clone()));
+            }
+            found.extend(planned.ips.known().unwrap()["a"].is_unknown().then(|| "ips".to_owned()));
+            found.extend(planned.url.is_unknown().then(|| "url".to_owned()));
+            assert_eq!(found.join(" "), unknown);
+            // And nothing that was reported has changed.
+            let mut back = planned.clone();
+            for (name, service) in back.services.known_mut().unwrap() {
+                let service = service.known_mut().unwrap();
+                if service.uris.is_unknown() {
+                    service.uris = prior.services.known().unwrap()[name].known().unwrap().uris.clone();
+                }
+            }
+            assert_eq!(back.services, prior.services);
+        }
+    }
+
+    #[test]
+    fn what_is_reclaimed_takes_no_manifest() {
+        let reclaim = Reclaim {
+            gseq: 1,
+            provider: OWNER.into(),
+            deadline: Some("2026-01-02T03:04:05Z".into()),
+            reason: "unstable".into(),
+        };
+        let private = Private { reclaim: Some(reclaim), ..Private::default() };
+        let prior = Lease { state: "reclaiming".into(), ..running() };
+        let tried = |prior: &Lease, config: &Lease| {
+            let (mut plan, _) = plan(prior, config);
+            (plan.planned, plan.private) = (prior.clone(), private.clone());
+            let mut diagnostics = Diagnostics::new();
+            update(&mut plan, &mut diagnostics);
+            (plan.planned, diagnostics)
+        };
+        let changed = manifest(&SDL.replace("image: nginx", "image: other")).text();
+        let lacking = Lease { manifest_hash: Value::Null, ..prior.clone() };
+        for (prior, config) in [
+            (&prior, Lease { manifest: changed.as_str().into(), ..config(&prior) }),
+            (&prior, Lease { manifest: Value::Unknown, ..config(&prior) }),
+            (&lacking, config(&lacking)),
+        ] {
+            assert!(tried(prior, &config).1.has_errors());
+        }
+        // What it holds may be waited for, and it may go elsewhere with another.
+        let unready = Lease { ready: false.into(), ..prior.clone() };
+        let elsewhere =
+            Lease { manifest: changed.as_str().into(), provider_address: OTHER.into(), ..config(&prior) };
+        for (prior, config) in [(&prior, config(&prior)), (&unready, config(&unready)), (&prior, elsewhere)] {
+            let (_, told) = tried(prior, &config);
+            assert!(!told.has_errors() && !told.is_empty());
+        }
     }
 
     #[test]

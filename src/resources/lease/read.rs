@@ -4,11 +4,10 @@
 use akash_chain::{Fate, Pending, QueryError};
 use akash_gateway::{GatewayError, LeaseRef};
 use akash_proto::Dec;
-use akash_proto::akash::market::v1::{self as market_v1, LeaseClosedReason, lease};
+use akash_proto::akash::market::v1::{self as market_v1, lease};
 use akash_proto::id::{GroupId, LeaseId};
 use secrecy::{ExposeSecret, SecretString};
 use tfplugin::{Diagnostics, Read, Saved, Value};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::LeaseResource;
 use super::apply::digest;
@@ -16,6 +15,7 @@ use super::model::{Lease, Private};
 use super::plan;
 use crate::clients::Clients;
 use crate::lifecycle::belongs::same_chain;
+use crate::lifecycle::lease_end::{self, Reclaim};
 use crate::lifecycle::{cost::Cost, ids, manifest::ManifestAttribute, market, providers};
 use crate::resources::deployment::is_closed;
 
@@ -47,6 +47,10 @@ pub(super) async fn read(
             private.height = Some(height);
             private.lost = None;
             private.moving = false;
+            private.reclaim = Reclaim::of(&lease);
+            if let Some(reclaim) = &private.reclaim {
+                plan::reclaimed(reclaim, diagnostics);
+            }
             record(clients, &id, &mut state, &lease).await;
             ask_provider(clients, &id, &mut state, &mut private, diagnostics).await;
         }
@@ -143,22 +147,15 @@ async fn look(clients: &Clients, id: &GroupId, state: &Lease) -> Result<Seen, Qu
     })
 }
 
-/// The chain's word for why a lease ended, without what all of them begin with.
-fn reason(lease: &market_v1::Lease) -> String {
-    let name = LeaseClosedReason::try_from(lease.reason)
-        .map_or("lease_closed_unknown", |reason| reason.as_str_name());
-    let name = name.trim_start_matches("lease_closed_");
-    name.trim_start_matches("reason_").to_owned()
-}
-
 fn ended(state: &mut Lease, private: &mut Private, lease: &market_v1::Lease) {
-    let reason = reason(lease);
+    let reason = lease_end::reason(lease.reason);
     let word = if lease.state == i32::from(lease::State::InsufficientFunds) {
         "insufficient_funds"
     } else {
         "closed"
     };
     private.pending = None;
+    private.reclaim = None;
     // A move that ended without a lease has said why already.
     private.lost.get_or_insert_with(|| match reason.as_str() {
         "owner" => {
@@ -191,13 +188,10 @@ async fn record(clients: &Clients, id: &GroupId, state: &mut Lease, lease: &mark
     // One that can't be read is not "nothing".
     state.price = price.map(|price| price.to_string()).into();
     state.cost = price.map(Cost::of).into();
-    let reclaiming = lease.state == i32::from(lease::State::Reclaiming);
-    state.state = if reclaiming { "reclaiming" } else { "active" }.into();
+    let reclaim = Reclaim::of(lease);
+    state.state = if reclaim.is_some() { "reclaiming" } else { "active" }.into();
     state.closed_reason = Value::Null;
-    let deadline = lease.reclamation.as_ref().map(|reclamation| reclamation.deadline).filter(|_| reclaiming);
-    state.reclaim_deadline = deadline
-        .and_then(|deadline| OffsetDateTime::from_unix_timestamp(deadline).ok()?.format(&Rfc3339).ok())
-        .into();
+    state.reclaim_deadline = reclaim.and_then(|reclaim| reclaim.deadline).into();
     state.deployment = match &state.deployment {
         Value::Known(deployment) => deployment.as_str().into(),
         _ => id.deployment().to_string().into(),
@@ -261,7 +255,8 @@ async fn ask_provider(
             format!("{error}. What state has of the lease is kept; plan and destroy work without it."),
         ),
     }
-    let Some(ours) = &private.digest else { return };
+    // While it takes the lease back it takes no manifest, so there is nothing that a plan could do.
+    let Some(ours) = private.digest.as_ref().filter(|_| private.reclaim.is_none()) else { return };
     let group = state.group.as_deref().unwrap_or_default();
     match held {
         Ok(held) if held_digest(&held, group).as_ref() == Some(ours) => {}

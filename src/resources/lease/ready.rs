@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::model::Lease;
 use crate::clients::Clients;
-use crate::lifecycle::limit::Limit;
+use crate::lifecycle::{limit::Limit, providers};
 
 /// How often the provider is asked.
 const POLL: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ pub(super) async fn wait(
     limit: &Limit,
 ) -> Readiness {
     let names: Vec<&str> = group.services.iter().map(|service| service.name.as_str()).collect();
-    let host = state.provider_host.as_deref().unwrap_or_default().to_owned();
+    let host = providers::host_of(&target.host_uri);
     let mut ready_since = None;
     let mut last = "The provider was not asked.".to_owned();
     loop {
@@ -52,7 +52,7 @@ pub(super) async fn wait(
                     let since = *ready_since.get_or_insert_with(Instant::now);
                     let missing = state.missing(group);
                     if missing.is_empty() || since.elapsed() >= patience(&status) {
-                        return Readiness::Ready(missing);
+                        return Readiness::Ready(missing.iter().map(ToString::to_string).collect());
                     }
                 }
             }
