@@ -7,6 +7,7 @@
     reason = "test code: what is not as expected ends the test"
 )]
 
+mod ignored;
 mod lease;
 mod lifecycle;
 mod rig;
