@@ -91,6 +91,18 @@ pub(crate) fn is_address(text: &str) -> bool {
     bech32::decode(text).is_ok_and(|(prefix, data)| prefix == PREFIX && !data.is_empty() && data.len() <= 255)
 }
 
+/// The bytes of an address as a text that arrives at a client: the node puts them into its log as they are, and each byte
+/// that is not UTF-8 becomes a replacement character in gRPC's message and in JSON.
+pub(crate) fn raw(address: &str) -> String {
+    let bytes = bech32::decode(address).map(|(_, bytes)| bytes).unwrap_or_default();
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
+}
+
 /// Whether the 64 bytes `signature` is `public_key`'s signature of SHA-256(`message`).
 pub(crate) fn verify(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     use k256::ecdsa::{VerifyingKey, signature::Verifier};
@@ -124,6 +136,11 @@ mod tests {
         let signature = wallet.sign(b"text");
         assert!(verify(wallet.public_key(), b"text", &signature));
         assert!(!verify(wallet.public_key(), b"test", &signature));
+    }
+
+    #[test]
+    fn raw_addresses_hold_what_bytes_hold() {
+        assert_eq!(raw(&encode(&[b'a', 0xff, 0xfe, 7, b'b'])), "a\u{fffd}\u{fffd}\u{7}b");
     }
 
     #[test]

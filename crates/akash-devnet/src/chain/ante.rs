@@ -25,7 +25,7 @@ use super::{
     gas,
     message::Message,
 };
-use crate::wallet::{address, module_address, verify};
+use crate::wallet::{address, module_address, raw, verify};
 
 /// The node's own least gas price, uakt per unit of gas: 0.0025.
 pub const MIN_GAS_PRICE: &str = "0.0025";
@@ -215,7 +215,8 @@ fn show(coins: &[Coin]) -> String {
 
 fn use_allowance(exec: &mut Exec, granter: &str, grantee: &str, amount: u128) -> Result<(), ChainError> {
     let key = (granter.to_owned(), grantee.to_owned());
-    let refused = || format!("{granter} does not allow to pay fees for {grantee}");
+    // The node writes both addresses as their bytes, not as text.
+    let refused = || format!("{} does not allow to pay fees for {}", raw(granter), raw(grantee));
     let Some(limit) = exec.state.grants.fees.get(&key).copied() else {
         return Err(sdk::NOT_FOUND.wrap(format_args!("{}: fee-grant not found", refused())));
     };
