@@ -193,6 +193,7 @@ pub(crate) async fn connect(
         gas_adjustment: settings.gas_adjustment,
         max_fee: settings.max_fee,
         fee_granter: settings.fee_granter,
+        read_timeout: defaults.read_timeout,
         tx_timeout: settings.transaction_timeout.unwrap_or(defaults.tx_timeout),
         user_agent: user_agent.clone(),
         journal: Some(Arc::new(journal.clone())),
@@ -200,7 +201,8 @@ pub(crate) async fn connect(
     let chain = match chain {
         Ok(chain) => chain,
         Err(error) => {
-            setting_error(from, "The chain's client can't be set up", error.to_string(), diagnostics);
+            let setting = error.setting().unwrap_or(from);
+            setting_error(setting, "The chain's client can't be set up", error.to_string(), diagnostics);
             return None;
         }
     };

@@ -337,7 +337,7 @@ fn concerns_bid(error: &ChainError) -> bool {
         | Kind::EscrowNotFound
         | Kind::EscrowClosed
         | Kind::EscrowOverdrawn => false,
-        _ => !matches!(error.codespace.as_str(), "sdk" | "deployment"),
+        _ => !matches!(error.codespace.as_str(), "sdk" | "feegrant" | "deployment"),
     }
 }
 
@@ -429,6 +429,7 @@ mod tests {
             (refusal("escrow", 4, "account overdrawn"), false),
             (refusal("sdk", 5, "insufficient funds"), false),
             (refusal("sdk", 13, "insufficient fee"), false),
+            (refusal("feegrant", 2, "fee limit exceeded"), false),
             (refusal("undefined", 1, "deposit invalid: insufficient balance"), false),
         ] {
             assert_eq!(concerns_bid(&error), another, "{error}");

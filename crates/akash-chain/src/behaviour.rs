@@ -1,7 +1,10 @@
 //! Tests of queries, submission and fates against the mock node.
 
 use std::{
-    sync::{Arc, LazyLock, Mutex},
+    sync::{
+        Arc, LazyLock, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,6 +35,7 @@ fn config(endpoints: &[String]) -> ChainConfig {
         chain_id: Some("mock-1".into()),
         wallet: Some(wallet()),
         tx_timeout: Duration::from_secs(1),
+        read_timeout: Duration::from_secs(1),
         ..Default::default()
     }
 }
@@ -188,10 +192,10 @@ async fn a_lost_answer_is_looked_up() {
     assert_eq!(mock.world().txs.len(), 1);
     // Lost before the node took it: the same bytes are handed over again, never another transaction.
     mock.world().script = [Broadcast::LoseAll].into();
-    let error = submit(&chain, create(2)).await;
+    submit(&chain, create(2)).await.unwrap();
     let hashes =
         mock.world().broadcasts.iter().skip(1).map(|(body, _)| body.timeout_timestamp).collect::<Vec<_>>();
-    assert!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "{error:?}");
+    assert!(hashes.len() > 1 && hashes.windows(2).all(|pair| pair[0] == pair[1]), "{hashes:?}");
 }
 
 #[tokio::test]
@@ -505,8 +509,8 @@ async fn a_refused_transaction_is_concluded() {
 async fn an_effect_that_is_not_there_proves_nothing_before_the_timeout() {
     let (mock, chain) = start().await;
     let seen = Mutex::new(None);
-    mock.world().script.push_back(Broadcast::LoseAll);
     let observe = |pending: &Pending| *seen.lock().unwrap() = Some(pending.clone());
+    mock.world().away = Some(("/BroadcastTx", 503));
     _ = chain.submit(create(1), &CancellationToken::new(), &observe).await;
     let mut pending = seen.into_inner().unwrap().unwrap();
     let now = i64::try_from(mock.world().time.unix_timestamp_nanos()).unwrap();
@@ -514,4 +518,118 @@ async fn an_effect_that_is_not_there_proves_nothing_before_the_timeout() {
     assert!(matches!(chain.fate_by_effect(&pending).await.unwrap(), Fate::Open));
     pending.timeout = now - 1;
     assert!(matches!(chain.fate_by_effect(&pending).await.unwrap(), Fate::DidNotHappen));
+}
+
+/// A journal that panics once, where a test wants it.
+#[derive(Debug, Default)]
+struct Panicking {
+    before: AtomicBool,
+    after: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl Journal for Panicking {
+    async fn intend(&self, _: &[Pending]) -> Result<(), String> {
+        // Long enough for the next message to be queued.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(!self.before.swap(false, Ordering::Relaxed), "as the test wants it");
+        Ok(())
+    }
+
+    fn handed_over(&self, _: &[Pending]) {
+        assert!(!self.after.swap(false, Ordering::Relaxed), "as the test wants it");
+    }
+
+    async fn conclude(&self, _: &[(Pending, Conclusion)]) {}
+}
+
+#[tokio::test]
+async fn a_panic_fails_what_waits_and_the_next_message_starts_anew() {
+    let mock = Mock::start().await;
+    let journal = Arc::new(Panicking::default());
+    let chain = chain_of(ChainConfig { journal: Some(journal.clone()), ..config(&[mock.grpc()]) });
+    // Long enough for the first one to be on its way.
+    let later = async |dseq| {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        submit(&chain, create(dseq)).await
+    };
+    let both = async |first, second| {
+        let both = async { tokio::join!(submit(&chain, create(first)), later(second)) };
+        tokio::time::timeout(Duration::from_secs(10), both).await.expect("nobody waits for ever")
+    };
+
+    journal.before.store(true, Ordering::Relaxed);
+    let (sent, waiting) = both(1, 2).await;
+    let Err(SubmitError::Open { pending, why: OpenReason::Broken }) = sent else { panic!("{sent:?}") };
+    assert!(matches!(waiting, Err(SubmitError::Broken)), "{waiting:?}");
+    assert!(mock.world().broadcasts.is_empty());
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::Open));
+
+    journal.after.store(true, Ordering::Relaxed);
+    let (sent, waiting) = both(3, 4).await;
+    let Err(SubmitError::Open { pending, why: OpenReason::Broken }) = sent else { panic!("{sent:?}") };
+    assert!(matches!(waiting, Err(SubmitError::Broken)), "{waiting:?}");
+    assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::Included(_)), "it was handed over");
+
+    let (first, second) = both(5, 6).await;
+    first.unwrap();
+    second.unwrap();
+}
+
+#[tokio::test]
+async fn a_watch_outlives_its_task_a_few_times() {
+    let (mock, chain) = start().await;
+    let ticking = mock.clone();
+    let clock = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            ticking.world().tick();
+        }
+    });
+    let panics = &chain.inner().listings.markets.panics;
+    panics.store(2, Ordering::Relaxed);
+    let (owner, other) = (owner(), "other".to_owned());
+    let (mut one, mut two) = (chain.watch_market(&owner), chain.watch_market(&owner));
+    let (first, second) = tokio::join!(one.next(), two.next());
+    assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()), "one task for both");
+    panics.store(usize::MAX, Ordering::Relaxed);
+    let error = chain.watch_market(&other).next().await.unwrap_err();
+    assert!(matches!(error, QueryError::Broken("the market")), "{error}");
+    clock.abort();
+}
+
+/// The mock answers `method` with this HTTP status for so many seconds.
+fn away(mock: &Mock, method: &'static str, status: u16, seconds: u64) {
+    mock.world().away = Some((method, status));
+    let back = mock.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        back.world().away = None;
+    });
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_away_for_some_seconds_is_waited_for() {
+    let mock = Mock::start().await;
+    let [read_timeout, tx_timeout] = [Duration::from_secs(20); 2];
+    let chain = chain_of(ChainConfig { read_timeout, tx_timeout, ..config(&[mock.grpc()]) });
+    away(&mock, "/GetLatestBlock", 503, 5);
+    assert_eq!(chain.latest_block().await.unwrap().height, 100);
+    // A refusal by the proxy: no node was reached.
+    away(&mock, "/BroadcastTx", 429, 3);
+    submit(&chain, create(1)).await.unwrap();
+    // Its answer is missing: the node may have it.
+    away(&mock, "/BroadcastTx", 503, 3);
+    submit(&chain, create(2)).await.unwrap();
+    assert_eq!(mock.world().txs.len(), 2, "one transaction for each");
+
+    mock.world().away = Some(("/BroadcastTx", 429));
+    let cancel = CancellationToken::new();
+    let begun = std::time::Instant::now();
+    let (stopped, ()) = tokio::join!(chain.submit(create(3), &cancel, &|_| {}), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        cancel.cancel();
+    });
+    assert!(matches!(stopped, Err(SubmitError::Cancelled)), "{stopped:?}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "at once");
 }

@@ -20,6 +20,8 @@ use crate::{
     Endpoint, FaultKind, Journal, QueryError, Wallet, endpoint::node, listing::Listings, submit::Pipeline,
 };
 
+/// The default time for a question that no endpoint answers: a node that restarts is away for some seconds.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The default timeout of a transaction.
 pub(crate) const TX_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest that the chain takes for unordered transactions.
@@ -89,6 +91,8 @@ pub struct ChainConfig {
     pub max_fee: Option<Coin>,
     /// The account whose fee grant pays.
     pub fee_granter: Option<String>,
+    /// For how long a question that no endpoint answers is asked again.
+    pub read_timeout: Duration,
     /// After this long in block time a transaction is dead. At most 10 minutes (the chain's rule).
     pub tx_timeout: Duration,
     /// Where intents are written down before they are sent.
@@ -107,6 +111,7 @@ impl Default for ChainConfig {
             gas_adjustment: None,
             max_fee: None,
             fee_granter: None,
+            read_timeout: READ_TIMEOUT,
             tx_timeout: TX_TIMEOUT,
             journal: None,
             user_agent: concat!("terraform-provider-akash/", env!("CARGO_PKG_VERSION")).into(),
@@ -140,6 +145,20 @@ pub enum ConfigError {
     /// The user agent is not a header's value, or the system's TLS roots cannot be used.
     #[error("the HTTP client cannot be set up: {0}")]
     Http(String),
+}
+
+impl ConfigError {
+    /// The setting that is wrong, as users know it; `None` where it is the endpoints or this machine.
+    pub fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::TxTimeout(_) => Some("transaction_timeout"),
+            Self::GasAdjustment(_) => Some("gas_adjustment"),
+            Self::GasPrice(_) => Some("gas_price"),
+            Self::MaxFee(_) => Some("max_fee"),
+            Self::FeeGranter(_) => Some("fee_granter"),
+            Self::NoEndpoints | Self::Http(_) => None,
+        }
+    }
 }
 
 /// What the network says of itself.

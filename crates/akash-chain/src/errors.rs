@@ -8,6 +8,9 @@ use std::fmt;
 
 use crate::error_table::REGISTERED;
 
+/// What stands between the two accounts where a fee allowance is refused.
+const NOT_ALLOWED: &str = " does not allow to pay fees for ";
+
 /// An error of the chain: a module's registered error, or `undefined` 1 for one that no module registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainError {
@@ -75,6 +78,14 @@ pub enum Kind {
     /// `undefined` 1 with the text `deposit invalid: insufficient balance`: the depositor holds too little, or the
     /// grant that was named is not there.
     InsufficientDepositBalance,
+    /// sdk 38 of the account that is to pay the fee: it has given the wallet no allowance, or has taken it back.
+    FeeGrantNotFound,
+    /// feegrant 3.
+    FeeGrantExpired,
+    /// feegrant 2: what is left of the allowance, or of its period, is less than the fee.
+    FeeGrantUsedUp,
+    /// feegrant 7: the allowance is for other messages.
+    FeeGrantNotForMessage,
     /// sdk 5: too little for the fee or for what a message moves.
     InsufficientFunds,
     /// sdk 13: the node asks for a higher gas price.
@@ -141,6 +152,17 @@ impl ChainError {
         })
     }
 
+    /// With the accounts named by their addresses in what the chain says of a fee allowance: it writes them as raw bytes.
+    pub(crate) fn with_accounts(mut self, granter: &str, grantee: &str) -> Self {
+        if let Some((_, rest)) = self.text.split_once(NOT_ALLOWED) {
+            // What follows the bytes, which may hold anything.
+            let readable = |part: &&str| part.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+            let reason: Vec<&str> = rest.split(": ").skip(1).filter(readable).collect();
+            self.text = format!("{granter}{NOT_ALLOWED}{grantee}: {}", reason.join(": "));
+        }
+        self
+    }
+
     /// What kind of refusal it is, for decisions.
     pub fn kind(&self) -> Kind {
         match (self.codespace.as_str(), self.code) {
@@ -178,6 +200,11 @@ impl ChainError {
             ("undefined", 1) if self.text.ends_with("deposit invalid: insufficient balance") => {
                 Kind::InsufficientDepositBalance
             }
+            ("feegrant", 2) => Kind::FeeGrantUsedUp,
+            ("feegrant", 3) => Kind::FeeGrantExpired,
+            ("feegrant", 7) => Kind::FeeGrantNotForMessage,
+            ("feegrant", 5) => Kind::FeeGrantNotFound,
+            ("sdk", 38) if self.text.contains("fee-grant not found") => Kind::FeeGrantNotFound,
             ("sdk", 4) => Kind::Unauthorized,
             ("sdk", 5) => Kind::InsufficientFunds,
             ("sdk", 9) => Kind::UnknownAccount,
@@ -242,6 +269,18 @@ impl ChainError {
             }
             Kind::InsufficientDepositBalance => {
                 "The wallet holds too little uact for the deposit, or the grant that should pay does not. ACT is minted from AKT with an `akash_act` resource (at least 10 ACT at a time)."
+            }
+            Kind::FeeGrantNotFound => {
+                "The account in `fee_granter` has given this wallet no fee allowance, or has taken it back. Ask it for one, or leave `fee_granter` unset: then the wallet pays."
+            }
+            Kind::FeeGrantExpired => {
+                "The fee allowance that `fee_granter` gave this wallet has expired. Ask that account for a new one, or leave `fee_granter` unset: then the wallet pays."
+            }
+            Kind::FeeGrantUsedUp => {
+                "What is left of the fee allowance that `fee_granter` gave this wallet does not cover this fee. Ask that account for a larger one, or leave `fee_granter` unset: then the wallet pays."
+            }
+            Kind::FeeGrantNotForMessage => {
+                "The fee allowance that `fee_granter` gave this wallet does not cover messages of this kind. Ask that account to allow them, or leave `fee_granter` unset: then the wallet pays."
             }
             Kind::InsufficientFunds => "The wallet holds too little for the fee or the amount: send it uakt.",
             Kind::InsufficientFee => "The node asks for a higher gas price: raise `gas_price`.",
@@ -317,5 +356,40 @@ fn likelihood(codespace: &str, type_url: Option<&str>) -> u8 {
         | (Some("market"), "deployment") => 2,
         (_, "sdk") => 1,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fee_allowance_is_told_by_its_accounts() {
+        // As nodes write it: both addresses as 20 bytes, of which what is not UTF-8 arrives as replacement characters.
+        let bytes = "\u{fffd}\u{1b}[31m\u{7}a\u{fffd}: \u{fffd}\u{0}";
+        let (granter, wallet) = ("akash1granter", "akash1wallet");
+        for (reason, kind, code) in [
+            ("fee-grant not found: not found", Kind::FeeGrantNotFound, ("sdk", 38)),
+            ("basic allowance: fee allowance expired", Kind::FeeGrantExpired, ("feegrant", 3)),
+            ("basic allowance: fee limit exceeded", Kind::FeeGrantUsedUp, ("feegrant", 2)),
+            ("period limit: fee limit exceeded", Kind::FeeGrantUsedUp, ("feegrant", 2)),
+            (
+                "message does not exist in allowed messages: message not allowed",
+                Kind::FeeGrantNotForMessage,
+                ("feegrant", 7),
+            ),
+        ] {
+            let log = format!("{bytes}{NOT_ALLOWED}{bytes}: {reason} with gas used: '1'");
+            let error = ChainError::from_text(&log, None).with_accounts(granter, wallet);
+            assert_eq!(
+                (error.codespace.as_str(), error.code, error.kind()),
+                (code.0, code.1, kind),
+                "{error}"
+            );
+            assert_eq!(error.text, format!("{granter}{NOT_ALLOWED}{wallet}: {reason}"));
+            assert!(error.advice().contains("fee_granter"));
+        }
+        let other = ChainError::from_text("x: not found", None).with_accounts(granter, wallet);
+        assert_eq!((other.text.as_str(), other.kind()), ("x: not found", Kind::Other));
     }
 }

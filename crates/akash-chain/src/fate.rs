@@ -7,13 +7,14 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use akash_proto::{
-    Coin,
+    Coin, Dec,
     akash::{
+        base::deposit::v1::Source,
         bme::v1 as bme,
         cert,
         deployment::v1::{self as deployment_v1, deployment},
         deployment::v1beta4::group,
-        escrow,
+        escrow::{self, types::v1::Depositor, v1::MsgAccountDeposit},
         market::v1::lease,
     },
     cosmos::{base, base::abci::v1beta1::TxResponse, tx::v1beta1::GetTxRequest},
@@ -87,6 +88,14 @@ enum Effect {
 }
 
 impl Inner {
+    /// A refusal of the wallet's transaction with the accounts that it concerns named.
+    pub(crate) fn name_accounts(&self, error: ChainError) -> ChainError {
+        match (&self.config.fee_granter, &self.config.wallet) {
+            (Some(granter), Some(wallet)) => error.with_accounts(granter, wallet.address()),
+            _ => error,
+        }
+    }
+
     /// Looks a transaction up on one endpoint. `with_block` also asks for the node's latest block, first: only what is
     /// not found after that block was seen proves anything.
     pub(crate) async fn sight(&self, node: &Arc<Node>, hash: &str, with_block: bool) -> Sight {
@@ -138,7 +147,8 @@ impl Chain {
         if found.code == 0 {
             return Ok(Fate::Included(outcome));
         }
-        let error = ChainError::new(found.codespace.clone(), found.code, &found.raw_log);
+        let error =
+            self.inner().name_accounts(ChainError::new(found.codespace.clone(), found.code, &found.raw_log));
         // Another message of the batch was refused, and took this one down with it: it did not happen.
         if errors::message_index(&found.raw_log).is_some_and(|index| index != pending.message_index as usize)
         {
@@ -260,12 +270,7 @@ impl Chain {
                 let found = self.deployment(&id).await?.and_then(|found| found.escrow_account);
                 let deposits =
                     found.and_then(|account| account.state).map(|state| state.deposits).unwrap_or_default();
-                // Each deposit is a line of its own, with the height at which it was made.
-                let line = deposits
-                    .iter()
-                    .filter(|line| line.owner == message.signer)
-                    .find_map(|line| since(line.height));
-                line.map_or(Effect::NotThere, |height| Effect::There(Some(height)))
+                deposited(message, &deposits, since)
             }
             Msg::CreateCertificate(message) => {
                 let certificates = self.certificates_by(&message.owner, "").await?;
@@ -332,6 +337,39 @@ impl Chain {
     }
 }
 
+/// Whether an escrow account's lines show a deposit, by the height of a line that `since` gives where it is new enough.
+///
+/// From the signer's balance it is one line of the signer. From grants it is as many lines as granters, each with its
+/// granter as owner (reference: akash 1.6), so it is told by lines of one block that add up to the amount. The chain draws
+/// payments from the oldest line first: as long as an older one is left, no new one can have gone.
+fn deposited(message: &MsgAccountDeposit, lines: &[Depositor], since: impl Fn(i64) -> Option<u64>) -> Effect {
+    let deposit = message.deposit.as_ref();
+    let granted = deposit.is_some_and(|deposit| deposit.sources.contains(&Source::Grant.into()));
+    let new: Vec<(&Depositor, u64)> =
+        lines.iter().filter_map(|line| Some((line, since(line.height)?))).collect();
+    if !granted {
+        let ours = new.iter().find(|(line, _)| line.owner == message.signer);
+        return ours.map_or(Effect::NotThere, |(_, height)| Effect::There(Some(*height)));
+    }
+    let Some(wanted) = deposit.and_then(|deposit| Coin::try_from(deposit.amount.as_ref()?).ok()) else {
+        return Effect::CannotTell;
+    };
+    let wanted_amount = Dec::from(1).checked_mul(wanted.amount);
+    for (first, (_, height)) in new.iter().enumerate() {
+        let mut sum = Dec::ZERO;
+        for (line, _) in new.iter().skip(first).take_while(|(_, at)| at == height) {
+            let Some(balance) = line.balance.as_ref().filter(|balance| balance.denom == wanted.denom) else {
+                break;
+            };
+            sum = sum + Dec::from_wire(&balance.amount).unwrap_or_default();
+            if Some(sum) == wanted_amount {
+                return Effect::There(Some(*height));
+            }
+        }
+    }
+    if new.is_empty() && !lines.is_empty() { Effect::NotThere } else { Effect::CannotTell }
+}
+
 /// What a line of the ledger of mints and burns was to burn: pending and cancelled ones say so. An executed burn says
 /// what was burnt; an executed mint burns nothing, the AKT stays in the vault as credit.
 pub fn requested_coin(entry: &bme::QueryLedgerRecordEntry) -> Option<Coin> {
@@ -371,6 +409,47 @@ mod tests {
 
     fn absent(latest: Option<Block>, answered_at: Option<u64>) -> Sight {
         Sight::Absent { latest, answered_at }
+    }
+
+    #[test]
+    fn a_deposit_is_told_by_its_lines() {
+        use akash_proto::{akash::base::deposit::v1::Deposit, cosmos::base::v1beta1::DecCoin};
+        let line = |owner: &str, height, amount: u64| Depositor {
+            owner: owner.into(),
+            height,
+            source: 0,
+            balance: Some(DecCoin { denom: "uact".into(), amount: Dec::from(amount).to_wire() }),
+        };
+        let [balance, grant] = [Source::Balance, Source::Grant].map(i32::from);
+        for (what, sources, lines, expected) in [
+            ("one of the signer", vec![balance], vec![line("me", 11, 7)], "There(Some(11))"),
+            ("of another", vec![balance], vec![line("other", 11, 7)], "NotThere"),
+            ("the first deposit", vec![balance], vec![line("me", 10, 7)], "NotThere"),
+            ("one grant", vec![grant], vec![line("me", 9, 5), line("a", 12, 7)], "There(Some(12))"),
+            ("two grants", vec![grant], vec![line("a", 12, 3), line("b", 12, 4)], "There(Some(12))"),
+            (
+                "the balance for the rest",
+                vec![grant, balance],
+                vec![line("a", 12, 3), line("b", 12, 1), line("me", 12, 3)],
+                "There(Some(12))",
+            ),
+            (
+                "beside another's in the same block",
+                vec![grant],
+                vec![line("x", 12, 9), line("a", 12, 3), line("b", 12, 4)],
+                "There(Some(12))",
+            ),
+            ("of two blocks", vec![grant], vec![line("a", 12, 3), line("b", 13, 4)], "CannotTell"),
+            ("another amount", vec![grant], vec![line("a", 12, 3)], "CannotTell"),
+            ("nothing new beside an old one", vec![grant], vec![line("me", 9, 5)], "NotThere"),
+            ("all gone", vec![grant], vec![], "CannotTell"),
+        ] {
+            let amount = Some(Coin::new(7, "uact").into());
+            let deposit = Some(Deposit { amount, sources });
+            let message = MsgAccountDeposit { signer: "me".into(), id: None, deposit };
+            let since = |height: i64| u64::try_from(height).ok().filter(|height| *height > 10);
+            assert_eq!(format!("{:?}", deposited(&message, &lines, since)), expected, "{what}");
+        }
     }
 
     #[test]

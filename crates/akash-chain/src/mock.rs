@@ -84,6 +84,8 @@ pub(crate) struct World {
     pub(crate) unserved: Vec<&'static str>,
     /// Waits before every answer.
     pub(crate) delay: Duration,
+    /// Answers this method with this HTTP status.
+    pub(crate) away: Option<(&'static str, u16)>,
 }
 
 impl World {
@@ -91,7 +93,7 @@ impl World {
         self.requests.iter().filter(|path| path.ends_with(method)).count()
     }
 
-    fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.height += 1;
         self.time += Duration::from_secs(1);
     }
@@ -184,6 +186,7 @@ impl Mock {
             behind: 0,
             unserved: Vec::new(),
             delay: Duration::ZERO,
+            away: None,
         }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -220,7 +223,8 @@ async fn serve(State(world): State<Arc<Mutex<World>>>, request: Request) -> Resp
     tokio::time::sleep(delay).await;
     let (answer, height) = {
         let mut world = world.lock().unwrap();
-        if let Some((status, text)) = world.page {
+        let away = world.away.filter(|(method, _)| path.ends_with(method)).map(|(_, status)| (status, ""));
+        if let Some((status, text)) = world.page.or(away) {
             let mut response = Response::new(Body::from(text));
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
@@ -359,6 +363,8 @@ fn answer(world: &mut World, path: &str, request: &[u8]) -> Answer {
         "/akash.market.v1beta5.Query/Params" => {
             market::QueryParamsResponse { params: Some(market::Params::default()) }.encode_to_vec()
         }
+        "/akash.market.v1beta5.Query/Orders" => market::QueryOrdersResponse::default().encode_to_vec(),
+        "/akash.market.v1beta5.Query/Bids" => market::QueryBidsResponse::default().encode_to_vec(),
         "/akash.market.v1beta5.Query/Leases" => {
             let filters = market::QueryLeasesRequest::decode(request).unwrap().filters.unwrap();
             let lease = market_v1::Lease { state: 1, ..Default::default() };

@@ -123,6 +123,8 @@ pub enum OpenReason {
     Stopped,
     /// No node could tell in time: all are gone, behind, or do not index transactions.
     EndpointsLost,
+    /// What waited for its block ended by an error of its own.
+    Broken,
 }
 
 /// What an account holds too little of.
@@ -191,7 +193,7 @@ pub enum SubmitError {
     #[error("transaction {} did not come into a block before its time ran out. Nothing was done and no fee was taken; apply again", .0.tx_hash)]
     NotIncluded(Box<Pending>),
     /// It was sent, and it is not known whether it happened.
-    #[error("transaction {} was sent, but {}. It may still happen: do not send it again by other means; the next plan finds out", .pending.tx_hash, match .why { OpenReason::Stopped => "the operation was stopped before it came into a block", OpenReason::EndpointsLost => "no endpoint can tell what became of it" })]
+    #[error("transaction {} was sent, but {}. It may still happen: do not send it again by other means; the next plan finds out", .pending.tx_hash, match .why { OpenReason::Stopped => "the operation was stopped before it came into a block", OpenReason::EndpointsLost => "no endpoint can tell what became of it", OpenReason::Broken => "an error inside the provider ended the wait for its block (the log has more)" })]
     Open {
         /// What to look up later with [`crate::Chain::fate`].
         pending: Box<Pending>,
@@ -206,6 +208,11 @@ pub enum SubmitError {
     /// No endpoint could be used; nothing was sent.
     #[error("{0}; nothing was sent")]
     Endpoints(#[from] QueryError),
+    /// What sends transactions ended by an error of its own before this was sent.
+    #[error(
+        "an error inside the provider ended the sending of transactions; nothing of this was sent. The log has more (TF_LOG=debug): please report it. Applying again is safe"
+    )]
+    Broken,
     /// Cancelled before anything was sent.
     #[error("stopped before anything was sent")]
     Cancelled,

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     future::Future,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -30,11 +31,7 @@ use crate::{
 
 /// How long one call to one endpoint may take.
 pub(crate) const CALL: Duration = Duration::from_secs(15);
-/// How often all endpoints are asked before a query fails.
-const ROUNDS: u32 = 4;
-/// How often when all that is wrong is that a node is behind.
-const PATIENT_ROUNDS: u32 = 8;
-/// The longest pause between rounds, also where an endpoint asks for more.
+/// The longest pause between tries, also where an endpoint asks for more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Rows of a page: 1000 deployments and their leases take ten queries.
 const PAGE: u64 = 250;
@@ -88,6 +85,11 @@ pub enum QueryError {
         /// The modules that are missing.
         missing: String,
     },
+    /// What asks for others has ended by an error of its own.
+    #[error(
+        "{0}: an error inside the provider ended what asks for it; the log has more. Nothing was changed"
+    )]
+    Broken(&'static str),
     /// An answer lacks what it must have.
     #[error("{what}: {endpoint} answered without {missing}")]
     Malformed {
@@ -264,8 +266,8 @@ impl Inner {
         Ok((block, header.chain_id))
     }
 
-    /// Asks the endpoints in order of health until one answers; several rounds with growing pauses. An answer from
-    /// below the height of our own last transaction does not count: that node is behind.
+    /// Asks the endpoints in order of health until one answers, again and again until the configured time is up. An
+    /// answer from below the height of our own last transaction does not count: that node is behind.
     pub(crate) async fn read<T, F, Fut>(
         &self,
         what: &'static str,
@@ -338,26 +340,20 @@ impl Inner {
         .await
     }
 
-    /// Tries the endpoints until one succeeds; several rounds with growing pauses.
+    /// Tries the endpoints until one succeeds or the configured time is up.
     async fn over_endpoints<T, F, Fut>(&self, what: &'static str, attempt: F) -> Result<T, QueryError>
     where
         F: Fn(Arc<Node>) -> Fut,
         Fut: Future<Output = Result<T, Miss>>,
     {
         let mut misses: BTreeMap<usize, Miss> = BTreeMap::new();
-        for round in 0..PATIENT_ROUNDS {
-            // A node that is behind answers; it is given the time of a few blocks to come up.
-            if round >= ROUNDS && !misses.values().any(|miss| matches!(miss, Miss::Behind(_))) {
-                break;
-            }
-            if round > 0 {
-                let asked = misses.values().filter_map(Miss::retry_after).min().unwrap_or_default();
-                tokio::time::sleep(asked.max(backoff(round)).min(LONGEST_PAUSE)).await;
-            }
+        let mut tries = Tries::within(what, self.config.read_timeout);
+        loop {
             if let Some(answer) = self.round(&attempt, &mut misses).await {
                 return Ok(answer);
             }
-            if misses.values().all(Miss::lasting) {
+            let asked = misses.values().filter_map(Miss::retry_after).min();
+            if misses.values().all(Miss::lasting) || !tries.again(asked, misses.values()).await {
                 break;
             }
         }
@@ -439,6 +435,46 @@ impl Inner {
     }
 }
 
+/// The tries of one question or broadcast: with growing pauses until a deadline, and each failure told.
+pub(crate) struct Tries {
+    what: &'static str,
+    until: Instant,
+    failed: u32,
+}
+
+impl Tries {
+    pub(crate) fn within(what: &'static str, time: Duration) -> Self {
+        Self { what, until: Instant::now() + time, failed: 0 }
+    }
+
+    /// After a failure waits for the next try: as long as an endpoint asked for, or a pause that grows. `false`: the
+    /// time is up.
+    pub(crate) async fn again<M: fmt::Display>(
+        &mut self,
+        asked: Option<Duration>,
+        misses: impl Iterator<Item = M>,
+    ) -> bool {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        self.failed += 1;
+        let pause = asked.unwrap_or_default().max(backoff(self.failed)).min(LONGEST_PAUSE).min(left);
+        let until = OffsetDateTime::now_utc() + left;
+        tracing::info!(
+            "{}: no endpoint answered: {}; next try in {} ms, the last one at {:02}:{:02}:{:02} UTC",
+            self.what,
+            misses.map(|miss| miss.to_string()).collect::<Vec<_>>().join("; "),
+            pause.as_millis(),
+            until.hour(),
+            until.minute(),
+            until.second()
+        );
+        tokio::time::sleep(pause).await;
+        true
+    }
+}
+
 /// Why one endpoint gave no answer that counts.
 #[derive(Debug)]
 pub(crate) enum Miss {
@@ -453,6 +489,15 @@ pub(crate) enum Miss {
 impl From<Fault> for Miss {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) | Self::Behind(fault) => fault.fmt(f),
+            Self::OtherChain { endpoint, found, .. } => write!(f, "{endpoint} is a node of {found}"),
+        }
     }
 }
 
@@ -502,9 +547,9 @@ fn behind(node: &Node, height: u64, floor: u64) -> Result<(), Miss> {
     Err(Miss::Behind(Fault::passing(&node.endpoint, what).not_sent()))
 }
 
-/// A pause that doubles from 200 ms, between half and one and a half times that.
-pub(crate) fn backoff(round: u32) -> Duration {
-    let millis = 200_u64 << round.min(6);
+/// A pause that doubles from 400 ms to 3.2 s, between half and one and a half times that.
+fn backoff(failed: u32) -> Duration {
+    let millis = 200_u64 << failed.min(4);
     Duration::from_millis(rand::random_range(millis / 2..millis + millis / 2))
 }
 

@@ -48,7 +48,8 @@ impl Inner {
                 let index = errors::message_index(status.message());
                 let at_fault =
                     draft.messages.get(index.unwrap_or_default()).map(|message| message.type_url.as_str());
-                Ok(Simulated::Refused { index, error: ChainError::from_text(status.message(), at_fault) })
+                let error = self.name_accounts(ChainError::from_text(status.message(), at_fault));
+                Ok(Simulated::Refused { index, error })
             }
         }
     }

@@ -52,6 +52,8 @@ const LEAST_GAS: u64 = 100_000;
 const ATTEMPTS: u32 = 4;
 /// How long a caller may take to write down what is about to be sent.
 const ANNOUNCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether anybody still wants a transaction that no node can be handed.
+const UNWANTED: Duration = Duration::from_millis(100);
 /// Notes that can wait for one caller: one of each kind for every attempt.
 const NOTES: usize = 2 * ATTEMPTS as usize;
 /// How often a transaction is looked for at first, and later.
@@ -145,8 +147,11 @@ impl Chain {
                 biased;
                 result = &mut done => return match result {
                     Ok(result) => result,
-                    // The task is gone, as when the runtime shuts down.
-                    Err(_) => Err(open(&last, OpenReason::Stopped)),
+                    // The task is gone: it panicked, or the runtime shuts down.
+                    Err(_) => Err(match last {
+                        Some(pending) => SubmitError::Open { pending, why: OpenReason::Broken },
+                        None => SubmitError::Broken,
+                    }),
                 },
                 Some(note) = told.recv() => match note {
                     Note::About(pending, ack) => {
@@ -174,35 +179,15 @@ impl Chain {
         queue.jobs.push_back(job);
         if !mem::replace(&mut queue.running, true) {
             let chain = self.clone();
-            tokio::spawn(async move { chain.work(&wallet).await });
+            tokio::spawn(async move {
+                let mut worker = Worker { chain, finished: false };
+                worker.work(&wallet).await;
+            });
         }
     }
 
     fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
         self.inner().pipeline.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Works the queue off: one transaction after the other.
-    async fn work(&self, wallet: &Wallet) {
-        let mut expected = 1;
-        loop {
-            self.gather(expected).await;
-            let jobs = {
-                let mut queue = self.queue();
-                if queue.jobs.is_empty() {
-                    queue.running = false;
-                    return;
-                }
-                batch(&mut queue.jobs)
-            };
-            let sent = jobs.len();
-            let again = self.transact(wallet, jobs).await;
-            let mut queue = self.queue();
-            expected = sent + queue.jobs.len();
-            for job in again.into_iter().rev() {
-                queue.jobs.push_front(job);
-            }
-        }
     }
 
     /// Lets messages come together: for a moment, and after a transaction of several for as many as are expected.
@@ -232,7 +217,13 @@ impl Chain {
         };
         let Prepared { jobs, pendings, signed, gas, simulated } = prepared;
         self.inner().listings.drop_all();
-        match self.inner().broadcast(&signed).await {
+        match self.inner().broadcast(&signed, unwanted(&jobs)).await {
+            Handed::Unwanted => {
+                self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
+                for job in jobs {
+                    job.end(Err(SubmitError::Cancelled));
+                }
+            }
             Handed::NotSent(error) => {
                 self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
                 for job in jobs {
@@ -243,11 +234,11 @@ impl Chain {
                 self.conclude(pendings.into_iter().map(did_not_happen).collect()).await;
                 self.refused_by_check(jobs, error, gas, &mut later).await;
             }
-            Handed::Over => {
+            handed @ (Handed::Over | Handed::MaybeOver) => {
                 if let Some(journal) = &self.inner().config.journal {
                     journal.handed_over(&pendings);
                 }
-                match self.await_block(&signed).await {
+                match self.await_block(&signed, matches!(handed, Handed::Over)).await {
                     Verdict::Found(found) => {
                         self.delivered(jobs, pendings, &found, simulated, &mut later).await;
                     }
@@ -714,8 +705,9 @@ impl Chain {
         self.end(ended).await;
     }
 
-    /// Waits until the transaction is found in a block, or is dead, or no endpoint can tell.
-    async fn await_block(&self, signed: &Signed) -> Verdict {
+    /// Waits until the transaction is found in a block, or is dead, or no endpoint can tell. As long as it is not certain
+    /// that a node has `taken` it, it is handed over again.
+    async fn await_block(&self, signed: &Signed, mut taken: bool) -> Verdict {
         let inner = self.inner();
         // By this machine's clock; what decides is block time.
         let timeout = Instant::now() + inner.config.tx_timeout;
@@ -731,6 +723,7 @@ impl Chain {
                 if let Sight::Found(found) = inner.sight(node, &signed.hash, false).await {
                     return Verdict::Found(found);
                 }
+                taken = taken || inner.hand_again(signed).await;
                 continue;
             }
             let verdict = verdict(signed.timeout, &inner.sights(&signed.hash).await);
@@ -741,6 +734,55 @@ impl Chain {
             }
         }
         Verdict::NobodyKnows
+    }
+}
+
+/// The task that works the queue off.
+struct Worker {
+    chain: Chain,
+    finished: bool,
+}
+
+impl Worker {
+    /// One transaction after the other, until nothing is left.
+    async fn work(&mut self, wallet: &Wallet) {
+        let mut expected = 1;
+        loop {
+            self.chain.gather(expected).await;
+            let jobs = {
+                let mut queue = self.chain.queue();
+                if queue.jobs.is_empty() {
+                    (queue.running, self.finished) = (false, true);
+                    return;
+                }
+                batch(&mut queue.jobs)
+            };
+            let sent = jobs.len();
+            let again = self.chain.transact(wallet, jobs).await;
+            let mut queue = self.chain.queue();
+            expected = sent + queue.jobs.len();
+            for job in again.into_iter().rev() {
+                queue.jobs.push_front(job);
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// Ended before its time, by a panic or with the runtime: what waits fails, so that nobody waits for ever, and the next
+    /// message starts a new task. What was being sent is told by [`Chain::submit`], which knows how far it had come.
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        let waiting = {
+            let mut queue = self.chain.queue();
+            queue.running = false;
+            mem::take(&mut queue.jobs)
+        };
+        for job in waiting {
+            job.end(Err(SubmitError::Broken));
+        }
     }
 }
 
@@ -789,6 +831,13 @@ fn batch(queue: &mut VecDeque<Job>) -> Vec<Job> {
         jobs.extend(queue.pop_front());
     }
     jobs
+}
+
+/// Ready once no caller wants its message any more.
+async fn unwanted(jobs: &[Job]) {
+    while !jobs.iter().all(Job::withdrawn) {
+        sleep(UNWANTED).await;
+    }
 }
 
 /// Ends the jobs whose callers do not want them any more.

@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_BLOCK: Duration = Duration::from_secs(6);
 /// Between two looks, as long as it is not known how long blocks take.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
+/// How often a task that ended by an error of its own is started anew for one market.
+const RESTARTS: u32 = 3;
 /// Between two looks at the least.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -80,11 +82,16 @@ impl Feed {
 
 /// The running tasks of one [`Chain`], by owner. The task itself holds what is here a weak reference to.
 #[derive(Default)]
-pub(crate) struct Feeds(Mutex<HashMap<String, Weak<Feed>>>);
+pub(crate) struct Feeds {
+    running: Mutex<HashMap<String, Weak<Feed>>>,
+    /// For tests: how many of the next tasks panic at their first block.
+    #[cfg(test)]
+    pub(crate) panics: AtomicUsize,
+}
 
 impl Feeds {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Weak<Feed>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the task may end: nobody waits. Nobody can begin to wait at the same time.
@@ -104,6 +111,8 @@ pub struct MarketWatch {
     owner: String,
     since: Instant,
     news: watch::Receiver<Option<News>>,
+    /// How often its task has ended since the last market.
+    restarts: u32,
 }
 
 impl std::fmt::Debug for MarketWatch {
@@ -121,12 +130,18 @@ impl MarketWatch {
     pub async fn next(&mut self) -> Result<Arc<Market>, QueryError> {
         loop {
             if self.news.changed().await.is_err() {
-                // The task is gone without its end having been reached, as after a panic.
+                // The task is gone without its end having been reached, as after a panic. A new one may do better.
+                if self.restarts >= RESTARTS {
+                    return Err(QueryError::Broken("the market"));
+                }
+                self.restarts += 1;
+                tokio::time::sleep(FIRST_PAUSE).await;
                 self.news = self.chain.market_feed(&self.owner);
                 continue;
             }
             let news = self.news.borrow_and_update().clone();
             if let Some(news) = news.filter(|news| news.asked >= self.since) {
+                self.restarts = 0;
                 return news.what;
             }
         }
@@ -137,7 +152,8 @@ impl Chain {
     /// Watches the owner's open orders and bids from now on. Must be called within a tokio runtime.
     pub fn watch_market(&self, owner: &str) -> MarketWatch {
         let since = Instant::now();
-        MarketWatch { chain: self.clone(), owner: owner.to_owned(), since, news: self.market_feed(owner) }
+        let news = self.market_feed(owner);
+        MarketWatch { chain: self.clone(), owner: owner.to_owned(), since, news, restarts: 0 }
     }
 
     fn market_feed(&self, owner: &str) -> watch::Receiver<Option<News>> {
@@ -158,6 +174,12 @@ impl Chain {
         let mut pace = Pace::default();
         let mut failing: Option<Instant> = None;
         let mut known = 0;
+        #[cfg(test)]
+        {
+            let panics = &self.inner().listings.markets.panics;
+            let one = panics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            assert!(one.is_err(), "as the test wants it");
+        }
         loop {
             let joined = feed.joined.load(Ordering::Relaxed);
             let asked = Instant::now();
@@ -255,7 +277,8 @@ impl Pace {
 fn is_lasting(error: &QueryError) -> bool {
     match error {
         QueryError::Endpoints { faults, .. } => faults.iter().all(|fault| fault.kind != FaultKind::Passing),
-        QueryError::Node { .. }
+        QueryError::Broken(_)
+        | QueryError::Node { .. }
         | QueryError::ChainId { .. }
         | QueryError::Modules { .. }
         | QueryError::Malformed { .. } => true,

@@ -52,14 +52,32 @@ fn chain(devnet: &Devnet, endpoints: &[String]) -> Chain {
 }
 
 fn chain_with(devnet: &Devnet, endpoints: &[String], tx_timeout: Duration) -> Chain {
-    Chain::new(ChainConfig {
+    Chain::new(ChainConfig { tx_timeout, ..config(devnet, endpoints) }).unwrap()
+}
+
+fn config(devnet: &Devnet, endpoints: &[String]) -> ChainConfig {
+    ChainConfig {
         endpoints: endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
         chain_id: Some(devnet.chain_id().into()),
-        wallet: Some(Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), 0).unwrap()),
-        tx_timeout,
+        wallet: Some(wallet(devnet, 0)),
+        tx_timeout: Duration::from_secs(20),
+        read_timeout: Duration::from_secs(10),
         ..Default::default()
-    })
-    .unwrap()
+    }
+}
+
+fn wallet(devnet: &Devnet, index: u32) -> Wallet {
+    Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), index).unwrap()
+}
+
+/// An account with money of its own.
+fn granter(devnet: &Devnet, index: u32) -> String {
+    let address = wallet(devnet, index).address().to_owned();
+    for denom in ["uakt", "uact"] {
+        let (address, denom, amount) = (address.clone(), denom.to_owned(), "5000000".to_owned());
+        devnet.operate(&Operator::Fund { address, denom, amount });
+    }
+    address
 }
 
 fn owner(chain: &Chain) -> String {
@@ -497,7 +515,9 @@ async fn one_market_for_all_who_wait() {
 #[tokio::test]
 async fn operations_that_begin_together_share_their_questions() {
     let devnet = devnet().await;
-    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let read_timeout = Duration::from_secs(1);
+    let chain =
+        Chain::new(ChainConfig { read_timeout, ..config(&devnet, &[devnet.grpc_endpoint()]) }).unwrap();
     let owner = owner(&chain);
     futures::future::join_all((1..=100).map(|dseq| submit(&chain, create(&chain, dseq)))).await;
     let before = Instant::now();
@@ -519,7 +539,7 @@ async fn operations_that_begin_together_share_their_questions() {
     let requests = devnet.request_count();
     let failed = futures::future::join_all(ids[..100].iter().map(ask)).await;
     assert!(failed.iter().all(Result::is_err));
-    assert!(devnet.request_count() - requests <= 2 * 4 * 4, "two listings, each tried four times");
+    assert!(devnet.request_count() - requests <= 2 * 4 * 5, "two listings, each tried for a second");
     devnet.faults().clear(down);
     devnet.stop().await;
 }
@@ -647,5 +667,71 @@ async fn out_of_gas_at_delivery() {
     devnet.wait_blocks(2).await;
     assert_eq!(devnet.active_deployments(&owner), [1, 2, 3, 4, 5]);
     submit(&chain, create(&chain, 6)).await.unwrap();
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn fees_that_nobody_allows() {
+    let devnet = devnet().await;
+    let granter = granter(&devnet, 7);
+    let payer = |endpoint: String| {
+        let fee_granter = Some(granter.clone());
+        Chain::new(ChainConfig { fee_granter, ..config(&devnet, &[endpoint]) }).unwrap()
+    };
+    let rest = devnet.rest_endpoint();
+    for endpoint in [devnet.grpc_endpoint(), rest.clone(), devnet.rpc_endpoint(), format!("rest+{rest}")] {
+        let chain = payer(endpoint);
+        let error = refusal(submit(&chain, create(&chain, 1)).await);
+        let expected = format!(
+            "{granter} does not allow to pay fees for {}: fee-grant not found: not found",
+            owner(&chain)
+        );
+        assert_eq!((error.kind(), error.text), (Kind::FeeGrantNotFound, expected));
+    }
+    let chain = payer(devnet.grpc_endpoint());
+    let grant = |limit: Option<&str>| {
+        let (granter, grantee) = (granter.clone(), owner(&chain));
+        devnet.operate(&Operator::GrantFees { granter, grantee, limit: limit.map(str::to_owned) });
+    };
+    grant(Some("1"));
+    let error = refusal(submit(&chain, create(&chain, 1)).await);
+    assert_eq!(error.kind(), Kind::FeeGrantUsedUp);
+    assert!(error.text.starts_with(&granter) && error.text.is_ascii(), "{error}");
+    grant(None);
+    submit(&chain, create(&chain, 1)).await.unwrap();
+    devnet.stop().await;
+}
+
+#[tokio::test]
+async fn a_deposit_by_grants_is_found_by_its_lines() {
+    let devnet = devnet().await;
+    let chain = chain_with(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2));
+    submit(&chain, create(&chain, 1)).await.unwrap();
+    for index in [7, 8] {
+        let (granter, grantee) = (granter(&devnet, index), owner(&chain));
+        let (denom, limit) = ("uact".to_owned(), "300000".to_owned());
+        devnet.operate(&Operator::GrantDeposit { granter, grantee, denom, limit });
+    }
+    let xid = deployment(&chain, 1).to_string();
+    let sources = vec![Source::Grant.into()];
+    let message = |amount: u128| MsgAccountDeposit {
+        signer: owner(&chain),
+        id: Some(escrow_id::Account { scope: escrow_id::Scope::Deployment.into(), xid: xid.clone() }),
+        deposit: Some(Deposit { amount: Some(Coin::new(amount, "uact").into()), sources: sources.clone() }),
+    };
+    let pending = Mutex::new(None);
+    let note = |about: &Pending| *pending.lock().unwrap() = Some(about.clone());
+    let token = CancellationToken::new();
+    let outcome = chain.submit(message(500_000).into(), &token, &note).await.unwrap();
+    let mut pending = pending.into_inner().unwrap().unwrap();
+    devnet.wait_blocks(15).await;
+    let fate = chain.fate_by_effect(&pending).await.unwrap();
+    assert!(
+        matches!(&fate, Fate::Included(found) if found.by_effect && found.height == outcome.height),
+        "{fate:?}"
+    );
+    // Another amount is not this deposit.
+    pending.message = message(400_000).into();
+    assert!(matches!(chain.fate_by_effect(&pending).await.unwrap(), Fate::Open));
     devnet.stop().await;
 }

@@ -176,7 +176,7 @@ pub(super) async fn create(
                     format!("Deployment {dseq} is pending"),
                     format!("{error}. It is recorded in state, so nothing is lost either way."),
                 ),
-                OpenReason::EndpointsLost => {
+                OpenReason::EndpointsLost | OpenReason::Broken => {
                     send::tell("Creating the deployment", &error, &limit, diagnostics);
                 }
             }

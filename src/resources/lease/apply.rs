@@ -348,7 +348,9 @@ fn pending(
                 format!("The lease of {} is pending", wanted.id),
                 format!("{error}. It is recorded in state, so nothing is lost either way."),
             ),
-            OpenReason::EndpointsLost => send::tell("Taking a lease", error, limit, diagnostics),
+            OpenReason::EndpointsLost | OpenReason::Broken => {
+                send::tell("Taking a lease", error, limit, diagnostics)
+            }
         }
     }
 }
