@@ -127,7 +127,16 @@ impl<'t, 'a> Decoder<'t, 'a> {
         self.failed.insert(node);
         let span = Some(self.span(node));
         let path = self.path();
-        self.push(Diagnostic { severity: Severity::Error, kind, message, span, path, rule, hint });
+        self.push(Diagnostic {
+            severity: Severity::Error,
+            kind,
+            message,
+            span,
+            path,
+            rule,
+            hint,
+            secret: false,
+        });
     }
 
     /// Adds a warning about `node` at the current path.
@@ -141,7 +150,16 @@ impl<'t, 'a> Decoder<'t, 'a> {
     ) {
         let span = Some(self.span(node));
         let path = self.path();
-        self.push(Diagnostic { severity: Severity::Warning, kind, message, span, path, rule, hint });
+        self.push(Diagnostic {
+            severity: Severity::Warning,
+            kind,
+            message,
+            span,
+            path,
+            rule,
+            hint,
+            secret: false,
+        });
     }
 
     /// Adds a diagnostic. Beyond the bound only the first error is added: it decides that the SDL is refused.

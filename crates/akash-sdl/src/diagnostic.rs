@@ -137,6 +137,8 @@ pub struct Diagnostic {
     pub rule: &'static str,
     /// What to do.
     pub hint: Option<String>,
+    /// The line may hold a secret (env, credentials), so it is not to be shown.
+    pub secret: bool,
 }
 
 impl fmt::Display for Diagnostic {
@@ -152,14 +154,16 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// What stands for a source line that may hold a secret.
+const HIDDEN: &str = "(hidden: may hold a secret)";
 /// Longest part of a source line that is shown.
 const MOST_SHOWN: usize = 100;
 
 /// The diagnostic as text for humans: message, position and SDL path, source line with a caret, hint, source of the rule.
 /// No colour, no trailing newline.
 ///
-/// `text` is the SDL that was compiled. Lines of `env` and `credentials` are not quoted, and of a line that looks like
-/// `- NAME=value` only the name is: they may hold secrets.
+/// `text` is the SDL that was compiled. Lines that may hold a secret are not quoted, of a line that looks like
+/// `- NAME=value` only the name is, and of a key that nobody knows only the key.
 pub fn render(diagnostic: &Diagnostic, text: &str, file_name: &str) -> String {
     let mut out = format!("{}: {}\n", diagnostic.severity.as_str(), diagnostic.message);
     let number = diagnostic.span.map(|span| span.line.to_string()).unwrap_or_default();
@@ -172,9 +176,11 @@ pub fn render(diagnostic: &Diagnostic, text: &str, file_name: &str) -> String {
         out.push_str(&format!(" ({})", diagnostic.path));
     }
     out.push('\n');
-    let secret = [".env", ".credentials"].iter().any(|field| diagnostic.path.contains(field));
-    if let Some(span) = diagnostic.span.filter(|_| !secret)
-        && let Some((source, carets)) = excerpt(text, span)
+    if diagnostic.span.is_some() && diagnostic.secret {
+        out.push_str(&format!("{margin} |\n{number} | {HIDDEN}\n"));
+    } else if let Some(span) = diagnostic.span
+        && let Some((source, carets)) =
+            excerpt(text, span, matches!(diagnostic.kind, Kind::UnknownKey | Kind::DuplicateKey))
     {
         out.push_str(&format!("{margin} |\n{number} | {source}\n{margin} | {carets}\n"));
     }
@@ -185,8 +191,9 @@ pub fn render(diagnostic: &Diagnostic, text: &str, file_name: &str) -> String {
     out
 }
 
-/// The line of a span, and carets under it. Long lines are cut around the span.
-fn excerpt(text: &str, span: Span) -> Option<(String, String)> {
+/// The line of a span, and carets under it. Long lines are cut around the span. With `until_end` what stands behind the
+/// span, a key, is left out: nobody knows what it is for.
+fn excerpt(text: &str, span: Span, until_end: bool) -> Option<(String, String)> {
     let line = text.lines().nth(usize::try_from(span.line).ok()?.checked_sub(1)?)?;
     let shown = public_part(line.strip_prefix('\u{feff}').unwrap_or(line));
     // One column a character: tabs and what could garble a terminal become spaces.
@@ -197,6 +204,10 @@ fn excerpt(text: &str, span: Span) -> Option<(String, String)> {
     } else {
         characters.len()
     };
+    if until_end && characters.get(end..).is_some_and(|rest| rest.iter().any(|c| !matches!(c, ' ' | ':'))) {
+        characters.truncate(end);
+        characters.extend(": ...".chars());
+    }
     let mut width = end.saturating_sub(column);
     if characters.len() > MOST_SHOWN {
         let start = column.saturating_sub(MOST_SHOWN / 2);
@@ -209,8 +220,12 @@ fn excerpt(text: &str, span: Span) -> Option<(String, String)> {
     Some((source.trim_end().to_owned(), format!("{}{}", " ".repeat(column), "^".repeat(width))))
 }
 
-/// The line without the value of `- NAME=value`.
+/// The line without a comment, which may hold anything, and without the value of `- NAME=value`.
 fn public_part(line: &str) -> &str {
+    let comment = line
+        .match_indices('#')
+        .find(|&(at, _)| at > 0 && line.get(..at).is_some_and(|before| before.ends_with([' ', '\t'])));
+    let line = comment.and_then(|(at, _)| line.get(..at + 1)).unwrap_or(line);
     let Some(item) = line.trim_start().strip_prefix('-') else { return line };
     let name = item.trim_start_matches([' ', '\t', '"', '\'']);
     let rest = name.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_-.".contains(c));

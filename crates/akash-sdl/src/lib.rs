@@ -33,6 +33,7 @@ mod proto;
 mod report;
 mod resources;
 mod scalar;
+mod secret;
 mod suggest;
 mod template;
 mod units;
@@ -127,6 +128,9 @@ impl Compilation {
     }
 }
 
+/// Source of the rules of YAML.
+const RULE: &str = "the network's YAML parser (gopkg.in/yaml.v3)";
+
 /// Compiles SDL text.
 pub fn compile(text: &str) -> Compilation {
     compile_source(text, None)
@@ -134,12 +138,12 @@ pub fn compile(text: &str) -> Compilation {
 
 fn compile_source(text: &str, fault: Option<yaml::Fault>) -> Compilation {
     match yaml::load(text, fault) {
-        Ok(tree) => compile_tree(&tree),
-        Err(failure) => refused(failure),
+        Ok(tree) => compile_tree(&tree, text),
+        Err(failure) => refused(failure, text),
     }
 }
 
-fn compile_tree(tree: &yaml::Tree<'_>) -> Compilation {
+fn compile_tree(tree: &yaml::Tree<'_>, text: &str) -> Compilation {
     let mut decoder = decode::Decoder::new(tree);
     let mut sdl = None;
     if let Some(document) = model::document(&mut decoder)
@@ -152,9 +156,14 @@ fn compile_tree(tree: &yaml::Tree<'_>) -> Compilation {
         }
     }
     let mut diagnostics = decoder.diagnostics;
+    diagnostics.extend(tree.rest.map(|place| second_document(place, text)));
     diagnostics.sort_by_key(|a| (a.span, a.severity));
     // What is merged in several places is read in each.
     diagnostics.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+    if !diagnostics.is_empty() {
+        let secrets = secret::Secrets::of(tree);
+        diagnostics.iter_mut().for_each(|diagnostic| secrets.keep_back(diagnostic));
+    }
     Compilation { sdl, diagnostics }
 }
 
@@ -162,14 +171,37 @@ fn compile_tree(tree: &yaml::Tree<'_>) -> Compilation {
 pub fn compile_bytes(bytes: &[u8]) -> Compilation {
     match encoding::text(bytes) {
         Ok((text, fault)) => compile_source(&text, fault),
-        Err(failure) => refused(failure),
+        Err(failure) => refused(failure, ""),
     }
 }
 
-fn refused(failure: yaml::Failure) -> Compilation {
+fn second_document(place: Span, text: &str) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Warning,
+        kind: Kind::Unused,
+        message: "another YAML document begins here, and the network reads the first one only".into(),
+        span: Some(place),
+        path: String::new(),
+        rule: RULE,
+        hint: Some("remove it, or make it an SDL of its own".into()),
+        secret: !secret::is_public(text, place.line),
+    }
+}
+
+/// `text` is not YAML.
+fn refused(failure: yaml::Failure, text: &str) -> Compilation {
     let yaml::Failure { kind, message, span, hint } = failure;
-    let rule = "the network's YAML parser (gopkg.in/yaml.v3)";
-    let error =
-        Diagnostic { severity: Severity::Error, kind, message, span, path: String::new(), rule, hint };
+    let rule = RULE;
+    let secret = span.is_some_and(|span| !secret::is_public(text, span.line));
+    let error = Diagnostic {
+        severity: Severity::Error,
+        kind,
+        message,
+        span,
+        path: String::new(),
+        rule,
+        hint,
+        secret,
+    };
     Compilation { sdl: None, diagnostics: vec![error] }
 }

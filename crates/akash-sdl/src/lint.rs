@@ -66,7 +66,16 @@ impl Lint<'_, '_, '_> {
         }
         let span = Some(self.d.span(node));
         let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
-        self.d.push(Diagnostic { severity: Severity::Warning, kind, message, span, path, rule, hint });
+        self.d.push(Diagnostic {
+            severity: Severity::Warning,
+            kind,
+            message,
+            span,
+            path,
+            rule,
+            hint,
+            secret: false,
+        });
     }
 
     fn unused<T>(&mut self, what: &str, path: &str, defined: &Map<'_, T>, used: &BTreeSet<&str>) {

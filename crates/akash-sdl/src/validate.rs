@@ -90,7 +90,16 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
         }
         let span = Some(self.d.span(node));
         let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
-        self.d.push(Diagnostic { severity: Severity::Error, kind, message, span, path, rule, hint });
+        self.d.push(Diagnostic {
+            severity: Severity::Error,
+            kind,
+            message,
+            span,
+            path,
+            rule,
+            hint,
+            secret: false,
+        });
     }
 
     fn is_unread(&self, section: &str) -> bool {

@@ -86,9 +86,11 @@ impl<'a> Scanner<'a> {
 
     /// After a document: where more begins, which is not read.
     pub(super) fn rest(&self) -> Option<(Mark, Mark)> {
-        let mut behind = self.queue.iter().skip_while(|token| matches!(token.kind, Kind::DocumentEnd));
-        let next = behind.next()?;
-        (!matches!(next.kind, Kind::StreamEnd)).then_some((next.start, next.end))
+        let is_mark = |token: &&Token<'_>| matches!(token.kind, Kind::DocumentStart | Kind::DocumentEnd);
+        let content = self.queue.iter().find(|token| !is_mark(token))?;
+        let first =
+            self.queue.iter().find(|token| matches!(token.kind, Kind::DocumentStart)).unwrap_or(content);
+        (!matches!(content.kind, Kind::StreamEnd)).then_some((first.start, first.end))
     }
 
     #[inline]

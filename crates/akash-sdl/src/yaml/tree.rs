@@ -45,7 +45,7 @@ pub(crate) struct Tree<'a> {
     binaries: BTreeMap<NodeId, String>,
     /// `None` when the text has no document.
     pub(crate) root: Option<NodeId>,
-    /// Where another document begins, which is not read.
+    /// Where more begins, which is not read.
     pub(crate) rest: Option<Span>,
 }
 
@@ -91,6 +91,11 @@ impl<'a> Tree<'a> {
     /// The text that a `!!binary` scalar stands for; nothing if it is not base64.
     pub(crate) fn binary(&self, id: NodeId) -> Option<&str> {
         self.binaries.get(&id).map(String::as_str)
+    }
+
+    /// All nodes.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> {
+        (0..self.nodes.len()).map_while(|at| NodeId::try_from(at).ok())
     }
 
     /// The node of an id.
