@@ -37,8 +37,8 @@ enum SdlCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Prints what an SDL compiles to: hash, price ceiling, groups and manifest, as JSON; exit code 1 if it can't be
-    /// deployed.
+    /// Prints what an SDL compiles to: hash, price ceiling, groups, manifest and reclamation window (in nanoseconds), as
+    /// JSON; exit code 1 if it can't be deployed.
     Render {
         /// The SDL file.
         file: PathBuf,
@@ -156,7 +156,7 @@ fn validate(files: &[PathBuf], json: bool, out: &mut impl Write, colour: bool) -
         good &= is_deployable(&compilation);
         if json {
             let mut report = report(&compilation, &name);
-            report.retain(|key, _| !matches!(key.as_str(), "groups" | "manifest"));
+            report.retain(|key, _| !matches!(key.as_str(), "groups" | "manifest" | "reclamation"));
             writeln!(out, "{}", Value::Object(report))?;
             continue;
         }
@@ -267,6 +267,18 @@ mod tests {
             assert_eq!(object["deployable"], deployable);
             assert_eq!(object["max_monthly_price"].is_string(), object["valid"] == true);
             assert_eq!(object["groups"].is_array(), object["valid"] == true);
+            assert_eq!(object["reclamation"], Value::Null);
         }
+    }
+
+    #[test]
+    fn render_has_the_reclamation_window() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("reclamation.yaml");
+        std::fs::write(&path, format!("{WEB}reclamation:\n  min_window: 24h\n")).unwrap();
+        let mut out = Vec::new();
+        assert!(render(&path, true, &mut out).unwrap());
+        let object: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(object["reclamation"], json!({ "min_window": 86_400_000_000_000_u64 }));
     }
 }

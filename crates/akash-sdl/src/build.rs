@@ -197,7 +197,7 @@ fn exposes(service: &model::Service<'_>, numbers: &BTreeMap<&str, u32>) -> Vec<E
             ..Expose::default()
         };
         exposes.extend(expose.to.iter().map(|to| Expose {
-            service: to.service.into(),
+            service: to.service.1.into(),
             global: to.global.1,
             ip: to.ip.1.into(),
             endpoint_sequence_number: match to.ip.1 {

@@ -4,12 +4,15 @@
 //! duplicate keys are refused; `<<` fills in what the mapping does not have; too much aliasing is refused. Unlike the
 //! decoder it goes on after an error. This file must not know any SDL rule.
 
+mod mapping;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
+use crate::cause::{Cause, Causes};
 use crate::diagnostic::{Diagnostic, Kind, Severity, Span};
 use crate::scalar::{self, Scalar};
-use crate::suggest;
+use crate::shape;
 use crate::yaml::{Content, NodeId, Tree};
 
 /// Most nodes that are decoded in all, counting a node each time an alias leads to it.
@@ -17,7 +20,7 @@ const MAX_WORK: u64 = 5_000_000;
 /// Deepest chain of merges (`<<` to a mapping that itself has `<<`).
 const MAX_MERGES: usize = 100;
 /// Most diagnostics of one file.
-const MAX_DIAGNOSTICS: usize = 200;
+pub(crate) const MAX_DIAGNOSTICS: usize = 200;
 
 /// Source of the rules of this file.
 const RULE: &str = "the network's YAML decoder (gopkg.in/yaml.v3)";
@@ -31,12 +34,6 @@ pub(crate) struct Entry<T> {
     pub(crate) key: NodeId,
     pub(crate) value: T,
 }
-
-/// Names that merging must not set again; `None` before the first merge.
-type Seen<'t> = Option<HashSet<&'t str>>;
-
-/// Reads one mapping, without what is merged into it.
-type OneMapping<'r, 't, 'a> = dyn FnMut(&mut Decoder<'t, 'a>, NodeId, &mut Seen<'t>) + 'r;
 
 /// One step of an SDL path.
 #[derive(Debug, Clone, Copy)]
@@ -59,13 +56,18 @@ pub(crate) struct Decoder<'t, 'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Nodes that already have an error: later phases say nothing more about them.
     pub(crate) failed: HashSet<NodeId>,
+    /// What errors and slips keep from being known.
+    pub(crate) causes: Causes,
     path: Vec<Step<'t>>,
     counts: Counts,
     work: u64,
     /// Aliases that are being followed.
     following: Vec<NodeId>,
     merges: usize,
-    halted: bool,
+    /// The node that is read is a key.
+    at_key: bool,
+    /// Reading stopped: what comes after is not known.
+    pub(crate) halted: bool,
     pub(crate) has_errors: bool,
 }
 
@@ -75,11 +77,13 @@ impl<'t, 'a> Decoder<'t, 'a> {
             tree,
             diagnostics: Vec::new(),
             failed: HashSet::new(),
+            causes: Causes::default(),
             path: Vec::new(),
             counts: Counts::default(),
             work: 0,
             following: Vec::new(),
             merges: 0,
+            at_key: false,
             halted: false,
             has_errors: false,
         }
@@ -115,6 +119,20 @@ impl<'t, 'a> Decoder<'t, 'a> {
         path
     }
 
+    /// The current path as its steps, with `[]` for an item.
+    fn place(&self) -> Vec<&'t str> {
+        let step = |step: &Step<'t>| match step {
+            Step::Key(key, _) => key,
+            Step::Index(_) => "[]",
+        };
+        self.path.iter().map(step).collect()
+    }
+
+    /// Whether what is read may be a secret.
+    pub(crate) fn is_secret(&self) -> bool {
+        shape::is_secret(&self.place())
+    }
+
     /// Adds an error about `node` at the current path.
     pub(crate) fn error(
         &mut self,
@@ -125,8 +143,13 @@ impl<'t, 'a> Decoder<'t, 'a> {
         hint: Option<String>,
     ) {
         self.failed.insert(node);
+        if self.is_full() {
+            return;
+        }
         let span = Some(self.span(node));
         let path = self.path();
+        let hint = shape::unfilled(self.tree, node).or(hint);
+        self.causes.add(path.clone(), Cause::Told);
         self.push(Diagnostic {
             severity: Severity::Error,
             kind,
@@ -139,7 +162,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
         });
     }
 
-    /// Adds a warning about `node` at the current path.
+    /// Adds a warning about `node` at the current path; its index.
     pub(crate) fn warning(
         &mut self,
         kind: Kind,
@@ -147,7 +170,10 @@ impl<'t, 'a> Decoder<'t, 'a> {
         rule: &'static str,
         message: String,
         hint: Option<String>,
-    ) {
+    ) -> Option<usize> {
+        if self.diagnostics.len() >= MAX_DIAGNOSTICS {
+            return None;
+        }
         let span = Some(self.span(node));
         let path = self.path();
         self.push(Diagnostic {
@@ -159,15 +185,37 @@ impl<'t, 'a> Decoder<'t, 'a> {
             rule,
             hint,
             secret: false,
-        });
+        })
     }
 
-    /// Adds a diagnostic. Beyond the bound only the first error is added: it decides that the SDL is refused.
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+    /// Whether the bound is reached and the verdict is clear, so that no more need be worked out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.has_errors && self.diagnostics.len() >= MAX_DIAGNOSTICS
+    }
+
+    /// Adds a diagnostic; its index. Beyond the bound only the first error is added: it decides that the SDL is refused.
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) -> Option<usize> {
         let first_error = diagnostic.severity == Severity::Error && !self.has_errors;
-        if first_error || self.diagnostics.len() < MAX_DIAGNOSTICS {
-            self.has_errors |= first_error;
-            self.diagnostics.push(diagnostic);
+        if !first_error && self.diagnostics.len() >= MAX_DIAGNOSTICS {
+            return None;
+        }
+        self.has_errors |= first_error;
+        self.diagnostics.push(diagnostic);
+        Some(self.diagnostics.len() - 1)
+    }
+
+    /// An error that only follows from `cause` is not told. A key that is ignored, and that it follows from, becomes the
+    /// error.
+    pub(crate) fn blame(&mut self, cause: Cause, kind: Kind, message: &str) {
+        if let Cause::Slip(warning) = cause
+            && let Some(slip) = self.diagnostics.get_mut(warning)
+            && slip.severity == Severity::Warning
+        {
+            slip.severity = Severity::Error;
+            slip.kind = kind;
+            slip.message = format!("{}, so {message}", slip.message);
+            self.has_errors = true;
+            self.causes.told(warning);
         }
     }
 
@@ -238,6 +286,11 @@ impl<'t, 'a> Decoder<'t, 'a> {
         result
     }
 
+    /// [`Decoder::is_null`] without an error.
+    pub(crate) fn stands_for_null(&self, id: NodeId) -> bool {
+        scalar::is_null(self.tree.node(self.tree.target(id)))
+    }
+
     /// Whether the node, or what it stands for, is null. An error if it is a text that is said to be null (`!!null x`),
     /// which is taken for null then.
     pub(crate) fn is_null(&mut self, id: NodeId) -> bool {
@@ -251,7 +304,9 @@ impl<'t, 'a> Decoder<'t, 'a> {
     }
 
     fn mismatch(&mut self, id: NodeId, expected: &str) {
-        let found = match &self.tree.node(id).content {
+        let place = self.place();
+        let content = &self.tree.node(id).content;
+        let found = match content {
             Content::Scalar { plain: false, .. } => "quoted text",
             Content::Scalar { .. } => match scalar::resolve(self.tree.node(id)) {
                 Scalar::Bool(_) => "a bool",
@@ -262,7 +317,14 @@ impl<'t, 'a> Decoder<'t, 'a> {
             Content::Mapping(_) => "a mapping",
             Content::Alias(_) => "an alias",
         };
-        self.error(Kind::Type, id, RULE, format!("expected {expected}, found {found}"), None);
+        let name = place.iter().rev().find(|step| **step != "[]").map(|name| shown(name));
+        let (subject, hint) = match (name, place.last()) {
+            (Some(name), _) if self.at_key => (format!("a key of `{name}`"), None),
+            (Some(name), Some(&"[]")) => (format!("an item of `{name}`"), shape::hint(&place, content)),
+            (Some(name), _) => (format!("`{name}`"), shape::hint(&place, content)),
+            (None, _) => ("the SDL".into(), None),
+        };
+        self.error(Kind::Type, id, RULE, format!("{subject} must be {expected}, not {found}"), hint);
     }
 
     /// Whether the scalar's explicit tag can be honoured; an error if not.
@@ -334,13 +396,21 @@ impl<'t, 'a> Decoder<'t, 'a> {
                 self.error(Kind::Type, id, RULE, message, None);
             }
             _ => {
-                let quoted = matches!(&self.tree.node(id).content,
-                    Content::Scalar { text, plain: false } if text.bytes().all(|byte| byte.is_ascii_digit()));
                 self.mismatch(id, "a number");
-                if let (true, Some(last)) = (quoted, self.diagnostics.last_mut()) {
-                    last.hint = Some("remove the quotes".into());
-                }
+                let is_number =
+                    |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                self.unquote(id, is_number);
             }
+        }
+    }
+
+    /// The hint for a number or bool that has quotes around it. The last error is about `id`.
+    fn unquote(&mut self, id: NodeId, fits: impl Fn(&str) -> bool) {
+        if let Content::Scalar { text, plain: false } = &self.tree.node(id).content
+            && fits(text)
+            && let Some(last) = self.diagnostics.last_mut()
+        {
+            last.hint = Some("remove the quotes".into());
         }
     }
 
@@ -361,6 +431,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
             }
             if d.fits(id, meaning) {
                 d.mismatch(id, "true or false");
+                d.unquote(id, |text| matches!(text, "true" | "false"));
             }
             None
         })
@@ -389,172 +460,6 @@ impl<'t, 'a> Decoder<'t, 'a> {
     /// A list of texts.
     pub(crate) fn strings(&mut self, id: NodeId) -> Option<Vec<&'t str>> {
         self.list(id, Self::string)
-    }
-
-    /// A mapping with free keys, into `out`, which may hold entries already. False if it is null or no mapping.
-    pub(crate) fn map<T: Default>(
-        &mut self,
-        id: NodeId,
-        out: &mut Map<'t, T>,
-        read: &mut dyn FnMut(&mut Self, NodeId) -> Option<T>,
-    ) -> bool {
-        self.mapping(id, |d, id, merged| {
-            d.each_key(id, merged, &mut |d, name, key, value| {
-                let read = d.under(name, key, |d| read(d, value));
-                // Null is an entry with nothing in it, but it does not replace one that is there. A wrong value
-                // has its error already; the entry keeps others from missing it.
-                if read.is_some() || !out.contains_key(name) {
-                    out.insert(name, Entry { key, value: read.unwrap_or_default() });
-                }
-            });
-        })
-    }
-
-    /// A mapping with known keys: `set` gets the index of the key in `fields` and the value. Other keys are ignored with
-    /// a warning. False if it is null or no mapping.
-    pub(crate) fn fields(
-        &mut self,
-        id: NodeId,
-        fields: &'static [&'static str],
-        set: &mut dyn FnMut(&mut Self, usize, NodeId),
-    ) -> bool {
-        let mut done = [false; 8];
-        self.mapping(id, |d, id, merged| {
-            done = [false; 8];
-            d.each_key(id, merged, &mut |d, name, key, value| {
-                let Some(index) = fields.iter().position(|field| *field == name) else {
-                    d.under(name, key, |d| suggest::unknown_key(d, name, key, fields));
-                    return;
-                };
-                // The first one counts. An alias as a key gets past the check above.
-                if let Some(done) = done.get_mut(index)
-                    && std::mem::replace(done, true)
-                {
-                    d.duplicate(key, name);
-                    return;
-                }
-                d.under(name, key, |d| set(d, index, value));
-            });
-        })
-    }
-
-    /// Calls `read` for the mapping and then for each that is merged into it, with the set of names already seen.
-    fn mapping(&mut self, id: NodeId, mut read: impl FnMut(&mut Self, NodeId, &mut Seen<'t>)) -> bool {
-        let read: &mut OneMapping<'_, 't, 'a> = &mut read;
-        self.visit(id, |d, id| {
-            if d.is_null(id) {
-                return None;
-            }
-            d.merged(id, &mut None, read)
-        })
-        .is_some()
-    }
-
-    fn merged(&mut self, id: NodeId, seen: &mut Seen<'t>, read: &mut OneMapping<'_, 't, 'a>) -> Option<()> {
-        if !matches!(self.tree.node(id).content, Content::Mapping(_)) {
-            self.mismatch(id, "a mapping");
-            return None;
-        }
-        self.refuse_duplicates(id);
-        read(self, id, seen);
-        let tree = self.tree;
-        let merge = tree.pairs(id).filter(|&(key, _)| scalar::is_merge(tree.node(key))).last();
-        if let Some((key, merge)) = merge {
-            if seen.is_none() {
-                // Only keys that are text count as seen: a key such as `80` is compared as a number with text, and
-                // what is merged replaces it.
-                let text = |key: NodeId| scalar::resolve(tree.node(tree.target(key))) == Scalar::Text;
-                let names = tree.pairs(id).map(|(key, _)| key).filter(|&key| text(key));
-                *seen = Some(names.map(|key| tree.text(tree.target(key))).collect());
-                for (key, _) in tree.pairs(id) {
-                    self.count(key);
-                }
-            }
-            self.merge(key, merge, seen, read);
-        }
-        Some(())
-    }
-
-    fn merge(&mut self, key: NodeId, merge: NodeId, seen: &mut Seen<'t>, read: &mut OneMapping<'_, 't, 'a>) {
-        self.merges += 1;
-        if self.merges > MAX_MERGES {
-            self.halt(key, format!("more than {MAX_MERGES} merges (`<<`) inside one another"));
-        } else {
-            let tree = self.tree;
-            let sources = match tree.node(merge).content {
-                Content::Sequence(_) => tree.children(merge),
-                _ => std::slice::from_ref(&merge),
-            };
-            for &source in sources {
-                if matches!(tree.node(tree.target(source)).content, Content::Mapping(_)) {
-                    self.visit(source, |d, id| d.merged(id, seen, read));
-                } else {
-                    let message = "`<<` needs a mapping, or a list of mappings".into();
-                    self.error(Kind::Type, key, RULE, message, None);
-                }
-            }
-        }
-        self.merges = self.merges.saturating_sub(1);
-    }
-
-    /// Calls `each` with every key but `<<`, leaving out null keys and those in `seen`.
-    fn each_key(
-        &mut self,
-        id: NodeId,
-        seen: &mut Seen<'t>,
-        each: &mut dyn FnMut(&mut Self, &'t str, NodeId, NodeId),
-    ) {
-        let tree = self.tree;
-        for (key, value) in tree.pairs(id) {
-            if self.halted {
-                return;
-            }
-            if scalar::is_merge(tree.node(key)) {
-                continue;
-            }
-            let Some(name) = self.string(key) else { continue };
-            if let Some(seen) = seen
-                && !seen.insert(name)
-            {
-                continue;
-            }
-            each(self, name, key, value);
-        }
-    }
-
-    /// The decoder reads nothing of a mapping with a duplicate; here it is read all the same, for further errors.
-    fn refuse_duplicates(&mut self, id: NodeId) {
-        let tree = self.tree;
-        let identity = |key: NodeId| match &tree.node(key).content {
-            Content::Scalar { text, .. } => (0, text.as_ref(), 0),
-            Content::Sequence(_) => (1, "", 0),
-            Content::Mapping(_) => (2, "", 0),
-            Content::Alias(target) => (3, "", *target),
-        };
-        let keys = tree.pairs(id).map(|(key, _)| key);
-        if tree.children(id).len() <= 32 {
-            let keys: Vec<_> = keys.map(|key| (identity(key), key)).collect();
-            for (index, &(identity, key)) in keys.iter().enumerate() {
-                if keys.iter().take(index).any(|&(earlier, _)| earlier == identity) {
-                    self.duplicate(key, identity.1);
-                }
-            }
-        } else {
-            let mut seen = HashSet::new();
-            for key in keys {
-                if !seen.insert(identity(key)) {
-                    self.duplicate(key, identity(key).1);
-                }
-            }
-        }
-    }
-
-    fn duplicate(&mut self, key: NodeId, name: &str) {
-        if self.failed.contains(&key) {
-            return;
-        }
-        let message = format!("the key `{}` is there twice", shown(name));
-        self.error(Kind::DuplicateKey, key, RULE, message, Some("keep one of them".into()));
     }
 }
 

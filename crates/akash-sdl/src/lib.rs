@@ -18,6 +18,7 @@
 
 mod build;
 mod canonical;
+mod cause;
 mod decode;
 mod diagnostic;
 mod diff;
@@ -34,6 +35,7 @@ mod report;
 mod resources;
 mod scalar;
 mod secret;
+mod shape;
 mod suggest;
 mod template;
 mod units;

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::decode::{Decoder, Map, shown};
 use crate::diagnostic::{Diagnostic, Kind, Severity};
-use crate::model::{Coin, Document, Service};
+use crate::model::{Coin, Document, Service, section_key};
+use crate::suggest::nearest;
 use crate::validate::volume_path;
 use crate::yaml::NodeId;
 
@@ -25,6 +26,8 @@ mod rule {
         "chain-sdk go/node/deployment/v1beta4/validation_config.go (not enforced)";
     pub(super) const IMAGE: &str = "Kubernetes: a node does not pull a tag again that it has";
     pub(super) const UNUSED: &str = "the network reads only what `deployment` names";
+    pub(super) const SERVICE: &str = "the network's parser does not look `to.service` up (chain-sdk go/sdl)";
+    pub(super) const COUNT: &str = "chain-sdk go/sdl: a missing count is 0";
     pub(super) const COMMAND: &str = "Kubernetes: each item of `command` is one word";
 }
 
@@ -65,6 +68,12 @@ impl Lint<'_, '_, '_> {
             return;
         }
         let span = Some(self.d.span(node));
+        // Nor is anything more said where an error stands.
+        let is_error = |other: &Diagnostic| other.severity == Severity::Error && other.span == span;
+        if self.d.has_errors && (self.d.causes.at(&path).is_some() || self.d.diagnostics.iter().any(is_error))
+        {
+            return;
+        }
         let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
         self.d.push(Diagnostic {
             severity: Severity::Warning,
@@ -93,6 +102,7 @@ impl Lint<'_, '_, '_> {
         for (name, entry) in document.services.iter().filter(|(name, _)| used.contains(*name)) {
             self.image(name, &entry.value);
             self.command(name, &entry.value);
+            self.neighbours(name, &entry.value, document);
         }
     }
 
@@ -110,6 +120,29 @@ impl Lint<'_, '_, '_> {
         };
         let hint = "providers keep images: name a version, so that an update really runs another image";
         self.warn(Kind::Image, node, format!("services.{name}.image"), rule::IMAGE, message, hint);
+    }
+
+    /// `to.service` that names no service.
+    fn neighbours(&mut self, name: &str, service: &Service<'_>, document: &Document<'_>) {
+        for expose in &service.expose {
+            for to in &expose.to {
+                let (node, other) = to.service;
+                // That `deployment` names a service that is not there is an error.
+                let is_told = document.deployment.contains_key(other);
+                if other.is_empty() || document.services.contains_key(other) || is_told {
+                    continue;
+                }
+                let names: Vec<&str> = document.services.keys().copied().take(20).collect();
+                let hint = match nearest(other, &names) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("defined: {}", names.join(", ")),
+                };
+                let message =
+                    format!("`to` opens this port to the service `{}`, which is not there", shown(other));
+                let path = format!("services.{name}.expose[{}].to[{}].service", expose.index, to.index);
+                self.warn(Kind::Reference, node, path, rule::SERVICE, message, &hint);
+            }
+        }
     }
 
     fn command(&mut self, name: &str, service: &Service<'_>) {
@@ -217,6 +250,16 @@ impl Lint<'_, '_, '_> {
             for (&placement, target) in &targets.value {
                 *groups.entry(placement).or_default() += 1;
                 let (node, count) = target.value.count;
+                if count == 0 {
+                    let (node, message) = match self.d.tree.text(self.d.tree.target(node)) {
+                        "" => {
+                            (target.key, format!("`{}` has no `count`, so it does not run", shown(service)))
+                        }
+                        _ => (node, format!("the count of `{}` is 0, so it does not run", shown(service))),
+                    };
+                    let path = format!("deployment.{service}.{placement}.count");
+                    self.warn(Kind::Limit, node, path, rule::COUNT, message, "write `count: 1`");
+                }
                 if count > MOST_REPLICAS {
                     let message =
                         format!("{count} replicas are more than the {MOST_REPLICAS} that the chain foresees");
@@ -225,7 +268,7 @@ impl Lint<'_, '_, '_> {
                 }
             }
         }
-        let node = document.deployment_key.unwrap_or_default();
+        let node = section_key(self.d.tree, "deployment").unwrap_or_default();
         if groups.len() > MOST_GROUPS {
             let message = format!(
                 "{} placements are more than the {MOST_GROUPS} that the chain foresees",

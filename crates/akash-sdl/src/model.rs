@@ -15,11 +15,12 @@ pub(crate) use service::{Credentials, Expose, HttpOptions, Params, Service};
 pub(crate) use storage::Volume;
 
 use crate::Version;
+use crate::cause::Cause;
 use crate::decode::{Decoder, Map, shown};
 use crate::diagnostic::Kind;
 use crate::suggest;
 use crate::version;
-use crate::yaml::NodeId;
+use crate::yaml::{Content, NodeId, Tree};
 
 /// Where the rules of this file come from.
 mod rule {
@@ -43,13 +44,10 @@ pub(crate) struct Document<'t> {
     pub(crate) placement: Map<'t, Placement<'t>>,
     /// Service name, then placement name.
     pub(crate) deployment: Map<'t, Map<'t, Target<'t>>>,
-    pub(crate) endpoints: Map<'t, &'t str>,
+    /// `kind` and where it is.
+    pub(crate) endpoints: Map<'t, (NodeId, &'t str)>,
     /// `min_window` and where it is; empty text if the key is missing.
     pub(crate) reclamation: Option<(NodeId, &'t str)>,
-    /// Sections that could not be read: nothing is said about names missing in them.
-    pub(crate) unread: Vec<&'static str>,
-    /// The key of `deployment`, if there is one.
-    pub(crate) deployment_key: Option<NodeId>,
 }
 
 /// `deployment.SERVICE.PLACEMENT`.
@@ -82,7 +80,7 @@ pub(crate) fn document<'t>(d: D<'_, 't, '_>) -> Option<Document<'t>> {
         d.under(name, key, |d| d.separately(|d| section(d, &mut document, key, value, name)));
     }
     if let Some(&odd) = tree.children(root).as_chunks::<2>().1.first() {
-        d.error(Kind::Type, odd, rule::TOP, "expected a mapping at the top of the SDL".into(), None);
+        d.error(Kind::Type, odd, rule::TOP, "the SDL must be a mapping at its top".into(), None);
     }
     Some(document)
 }
@@ -90,71 +88,109 @@ pub(crate) fn document<'t>(d: D<'_, 't, '_>) -> Option<Document<'t>> {
 const SECTIONS: [&str; 7] =
     ["version", "services", "profiles", "deployment", "endpoints", "reclamation", "include"];
 
+/// The key of a section, if it is there.
+pub(crate) fn section_key(tree: &Tree<'_>, section: &str) -> Option<NodeId> {
+    let pairs = tree.pairs(tree.target(tree.root?));
+    pairs.map(|(key, _)| key).filter(|&key| tree.text(key) == section).last()
+}
+
 fn section<'t>(d: D<'_, 't, '_>, document: &mut Document<'t>, key: NodeId, value: NodeId, name: &str) {
-    // Null empties what the same section gave before; where a section has fields it leaves them.
     match name {
+        "version" => {}
+        // Null empties what the same section gave before; where a section has fields it leaves them.
         "services" if d.is_null(value) => document.services.clear(),
         "deployment" if d.is_null(value) => document.deployment.clear(),
         "endpoints" if d.is_null(value) => document.endpoints.clear(),
-        _ => {}
-    }
-    let read = match name {
-        "version" => true,
-        "include" => d.strings(value).is_some(),
-        "services" => d.map(value, &mut document.services, &mut service::service),
-        "profiles" => d.fields(value, &["compute", "placement"], &mut |d, field, value| {
-            let is_null = d.is_null(value);
-            let read = match field {
-                0 if is_null => {
-                    document.compute.clear();
-                    true
-                }
-                0 => d.map(value, &mut document.compute, &mut compute::compute),
-                _ if is_null => {
-                    document.placement.clear();
-                    true
-                }
-                _ => d.map(value, &mut document.placement, &mut placement::placement),
-            };
-            if !read {
-                document.unread.push(if field == 0 { "compute" } else { "placement" });
-            }
-        }),
-        "deployment" => {
-            document.deployment_key = Some(key);
-            d.map(value, &mut document.deployment, &mut |d, value| {
-                let mut targets = Map::new();
-                d.map(value, &mut targets, &mut target).then_some(targets)
-            })
+        "include" => {
+            d.strings(value);
         }
-        "endpoints" => d.map(value, &mut document.endpoints, &mut |d, value| {
-            let mut kind = "";
-            let read =
-                d.fields(value, &["kind"], &mut |d, _, value| kind = d.string(value).unwrap_or_default());
-            read.then_some(kind)
-        }),
+        "services" => {
+            d.map(value, &mut document.services, &mut service::service);
+        }
+        "profiles" => {
+            d.fields(
+                value,
+                &["compute", "placement"],
+                &mut |d, field, value| match (field, d.is_null(value)) {
+                    (0, true) => document.compute.clear(),
+                    (0, _) => _ = d.map(value, &mut document.compute, &mut compute::compute),
+                    (_, true) => document.placement.clear(),
+                    _ => _ = d.map(value, &mut document.placement, &mut placement::placement),
+                },
+            );
+        }
+        "deployment" => {
+            d.map(value, &mut document.deployment, &mut targets);
+        }
+        "endpoints" => {
+            d.map(value, &mut document.endpoints, &mut |d, value| {
+                let mut kind = (value, "");
+                d.fields(value, &["kind"], &mut |d, _, value| kind = text(d, value)).then_some(kind)
+            });
+        }
         "reclamation" => {
             let mut window = (key, "");
             d.fields(value, &["min_window"], &mut |d, _, value| window = text(d, value));
             document.reclamation = Some(window);
-            true
         }
-        _ => {
-            let hint = suggest::nearest(name, &SECTIONS).map(|meant| format!("did you mean `{meant}`?"));
-            let hint = hint.unwrap_or_else(|| format!("known here: {}", SECTIONS.join(", ")));
-            let message = format!("`{}` is not a section of an SDL", shown(name));
-            d.error(Kind::UnknownKey, key, rule::TOP, message, Some(hint));
-            true
+        _ if d.is_full() || d.failed.contains(&key) => {}
+        _ => unknown_section(d, key, name),
+    }
+}
+
+/// The placements of a service.
+fn targets<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Map<'t, Target<'t>>> {
+    let mut targets = Map::new();
+    let before = d.diagnostics.len();
+    let read = d.map(id, &mut targets, &mut target);
+    if d.diagnostics.len() > before && is_flat(d, id, &["profile", "count"]) {
+        // The placement was left out: both keys are refused, and it is one mistake.
+        d.diagnostics.truncate(before);
+        let message = "the service names no placement".into();
+        let hint = "write the placement above `profile` and `count`: `dcloud: {profile: NAME, count: 1}`";
+        d.error(Kind::Type, id, rule::TOP, message, Some(hint.into()));
+        return None;
+    }
+    read.then_some(targets)
+}
+
+/// Whether a mapping of mappings has nothing but these keys, and plain values: then the level above them was left out.
+fn is_flat(d: D<'_, '_, '_>, id: NodeId, keys: &[&str]) -> bool {
+    let tree = d.tree;
+    let mut pairs = tree.pairs(tree.target(id)).peekable();
+    let is_plain =
+        |value| matches!(tree.node(value).content, Content::Scalar { .. }) && !d.stands_for_null(value);
+    pairs.peek().is_some() && pairs.all(|(key, value)| keys.contains(&tree.text(key)) && is_plain(value))
+}
+
+/// An error, unlike other unknown keys. What the section may have been meant for is not told as missing.
+fn unknown_section(d: D<'_, '_, '_>, key: NodeId, name: &str) {
+    let tree = d.tree;
+    let pairs = tree.pairs(tree.target(tree.root.unwrap_or_default()));
+    let above = pairs.take_while(|(other, _)| *other != key).last();
+    let above = above
+        .filter(|(_, value)| d.stands_for_null(*value))
+        .and_then(|(above, _)| SECTIONS.iter().find(|section| **section == tree.text(above)));
+    let (meant, hint) = match (suggest::nearest(name, &SECTIONS), above, name) {
+        (Some(meant), ..) => (meant, format!("did you mean `{meant}`?")),
+        (_, Some(above), _) => (*above, format!("if it belongs under `{above}`, indent it")),
+        (.., "compute" | "placement") => {
+            ("profiles", "write `profiles:` above, and indent `compute` and `placement` under it".into())
         }
+        (.., "networks" | "volumes" | "configs" | "secrets" | "name") => {
+            ("", "remove it: Compose files have it, an SDL has not".into())
+        }
+        (.., "deposit") => ("", "remove it: the deposit is named when the deployment is created".into()),
+        _ => ("", format!("known here: {}", SECTIONS.join(", "))),
     };
-    if !read && !d.is_null(value) {
-        match name {
-            "services" => document.unread.push("services"),
-            "profiles" => document.unread.extend(["compute", "placement"]),
-            "deployment" => document.unread.push("deployment"),
-            "endpoints" => document.unread.push("endpoints"),
-            _ => {}
-        }
+    // `compute` and `placement` without `profiles` are one mistake.
+    if meant == "profiles" && d.causes.at(meant).is_some() {
+        return;
+    }
+    let message = format!("`{}` is not a section of an SDL", shown(name));
+    d.error(Kind::UnknownKey, key, rule::TOP, message, Some(hint));
+    if !meant.is_empty() {
+        d.causes.add(meant.into(), Cause::Told);
     }
 }
 

@@ -12,6 +12,23 @@ pub(crate) fn is_host(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }
 
+/// What to do about a text that is no host.
+pub(crate) fn host_hint(text: &str) -> &'static str {
+    if text.contains("://") {
+        "write the host alone, without `https://` and path"
+    } else if text.contains('*') {
+        "write each host out: wildcards are not taken"
+    } else if text.contains('/') {
+        "write the host alone, without a path"
+    } else if text.contains(':') {
+        "write the host alone, without a port"
+    } else if text.chars().any(char::is_uppercase) {
+        "write it in lower case"
+    } else {
+        "write a DNS name, for example `www.example.com`"
+    }
+}
+
 /// `[a-z0-9]([-a-z0-9]*[a-z0-9])?`
 fn is_label(label: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

@@ -13,8 +13,9 @@ use crate::yaml::{Content, NodeId, Tree};
 /// What is in the name of a key that has secrets under it, in lower case. `env` and `credentials` are meant, and what
 /// people write for them or put in the wrong place.
 const SECRET_WORDS: [&str; 9] = ["env", "cred", "pass", "secret", "token", "auth", "user", "login", "mail"];
-/// Keys below `credentials`, which are no secrets themselves.
-const FIELDS: [&str; 4] = ["host", "email", "username", "password"];
+/// Keys below `credentials` and what others call them, which are no secrets themselves.
+const FIELDS: [&str; 10] =
+    ["host", "email", "username", "password", "registry", "server", "user", "login", "pass", "token"];
 
 /// Keys whose line may be shown where YAML is broken. The keys of an SDL but for `command` and `args`, whose texts are
 /// anything, and `host`, which is one of the credentials too.
@@ -133,6 +134,10 @@ impl<'t> Secrets<'t> {
                 left.extend(Some(tree.target(id)).filter(|&target| target != id));
             }
         }
+        // What an alias carries to another place.
+        for id in tree.ids().filter(|&id| tree.target(id) != id && seen.contains(&tree.target(id))) {
+            secrets.add(tree, id);
+        }
         secrets
     }
 
@@ -142,14 +147,14 @@ impl<'t> Secrets<'t> {
         if matches!(&node.content, Content::Scalar { text, plain: true } if text.is_empty()) {
             return;
         }
-        let text = tree.text(id);
+        let text = tree.text(tree.target(id));
         let value = text.split_once('=').map(|(_, value)| value);
         // Scalars alone have more than one line, and no two share more than one of them.
         for line in node.span.line..=node.span.end_line {
             let texts = self.lines.entry(line).or_default();
             if !FIELDS.contains(&text) {
                 texts.extend(
-                    [Some(text), value, tree.binary(id)]
+                    [Some(text), value, tree.binary(tree.target(id))]
                         .into_iter()
                         .flatten()
                         .filter(|text| !text.is_empty()),

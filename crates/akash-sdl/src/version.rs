@@ -6,6 +6,7 @@
 use crate::Version;
 use crate::decode::{Decoder, shown};
 use crate::diagnostic::Kind;
+use crate::suggest;
 use crate::yaml::NodeId;
 
 const RULE: &str = "chain-sdk go/sdl/sdl.go";
@@ -16,17 +17,36 @@ pub(crate) fn read(d: &mut Decoder<'_, '_>, root: NodeId) -> Option<Version> {
     let tree = d.tree;
     let children = tree.children(root);
     let Some(at) = children.iter().position(|&node| tree.text(node) == "version") else {
-        d.error(Kind::Version, root, RULE, "the SDL has no `version`".into(), Some(HINT.into()));
+        let mut keys = tree.pairs(root).map(|(key, _)| key);
+        let slip = keys.find(|&key| suggest::nearest(tree.text(key), &["version"]).is_some());
+        let hint = slip.map_or(HINT, |_| "did you mean `version`?");
+        d.error(
+            Kind::Version,
+            slip.unwrap_or(root),
+            RULE,
+            "the SDL has no `version`".into(),
+            Some(hint.into()),
+        );
         return None;
     };
     let value = children.get(at + 1).copied().unwrap_or(root);
     // An alias is not followed: its text is empty here, the name of the anchor there.
     let text = tree.text(value);
-    let version = match parse(text) {
+    let parsed = parse(text);
+    let version = match &parsed {
         Some(version) if version.is(2, 0) => Some(Version::V2_0),
         Some(version) if version.is_2_1_or_above() => Some(Version::V2_1),
         _ => None,
     };
+    if let (Some(parsed), Some(Version::V2_1)) = (&parsed, version)
+        && (parsed.major, parsed.minor) != (2, 1)
+    {
+        let message =
+            format!("there is no SDL of version `{}`: the network reads it by the rules of 2.1", shown(text));
+        let hint =
+            format!("{HINT}{}", if parsed.major == 3 { "; 3.x are versions of Compose files" } else { "" });
+        d.under("version", value, |d| d.warning(Kind::Version, value, RULE, message, Some(hint)));
+    }
     if version.is_none() {
         let message = format!("`{}` is not a supported version", shown(text));
         d.under("version", value, |d| d.error(Kind::Version, value, RULE, message, Some(HINT.into())));

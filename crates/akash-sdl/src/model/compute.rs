@@ -67,7 +67,7 @@ pub(super) fn quantity<T: Default>(
     let text_shown = shown(text);
     let message = match value {
         _ if !matches!(d.tree.node(d.tree.target(id)).content, Content::Scalar { .. }) => {
-            "expected a quantity, found a list or a mapping".into()
+            "a quantity is a number with a unit, not a list or a mapping".into()
         }
         UnitError::Form => format!("`{text_shown}` is not a quantity"),
         UnitError::Negative => format!("`{text_shown}` is below zero"),
@@ -78,13 +78,23 @@ pub(super) fn quantity<T: Default>(
     (id, T::default())
 }
 
-/// `16GB`, `4gi`, `1 Gi`: the unit that was meant.
+/// `16GB`, `4gi`, `1 Gi`, `500mCPU`, `2 cores`, `0,5`: what was meant.
 fn unit_slip<T>(text: &str, read: fn(&str) -> Result<T, UnitError>) -> Option<String> {
-    let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let number_end = text.find(|c: char| !c.is_ascii_digit() && !".,".contains(c)).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(number_end)?;
-    let letter = unit.trim().chars().next()?.to_ascii_uppercase();
-    let meant = format!("{number}{letter}i");
-    (unit.trim().len() <= 3 && read(&meant).is_ok()).then(|| format!("did you mean `{meant}`?"))
+    let number = number.replace(',', ".");
+    let unit = unit.trim();
+    if unit.len() > 12 {
+        return None;
+    }
+    let letter = unit.chars().next().map(|c| c.to_ascii_uppercase());
+    let is_bytes = read("1Gi").is_ok();
+    let meant = match letter {
+        Some(letter) if is_bytes => format!("{number}{letter}i"),
+        Some('M') => format!("{number}m"),
+        _ => number,
+    };
+    (meant != text && read(&meant).is_ok()).then(|| format!("did you mean `{meant}`?"))
 }
 
 fn cpu<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Amount<'t, u32>> {

@@ -2,7 +2,7 @@
 
 use akash_proto::Dec;
 
-use super::{D, rule, text};
+use super::{D, is_flat, rule, text};
 use crate::decode::{Map, shown};
 use crate::diagnostic::Kind;
 use crate::yaml::NodeId;
@@ -39,7 +39,15 @@ pub(super) fn placement<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Placement<'t
             });
         }
         _ => {
+            let before = d.diagnostics.len();
             d.map(value, &mut placement.pricing, &mut |d, value| Some(d.separately(|d| coin(d, value))));
+            if d.diagnostics.len() > before && is_flat(d, value, &["denom", "amount"]) {
+                // One price for all: both keys are refused, and it is one mistake.
+                d.diagnostics.truncate(before);
+                let message = "`pricing` must have a price for each compute profile".into();
+                let hint = "write the name of the profile above `denom` and `amount`: `web: {denom: uact, amount: N}`";
+                d.error(Kind::Price, value, rule::COIN, message, Some(hint.into()));
+            }
         }
     })
     .then_some(placement)
@@ -62,7 +70,7 @@ fn coin<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Coin<'t>> {
     let number = match decimal(amount.1) {
         Ok(number) => number,
         Err((message, hint)) => {
-            d.error(Kind::Price, amount.0, rule::COIN, message, Some(hint.into()));
+            refuse(d, ("amount", amount.0, id), message, hint);
             Some(Dec::ZERO)
         }
     };
@@ -71,9 +79,25 @@ fn coin<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Coin<'t>> {
             "" => "the price has no `denom`".into(),
             other => format!("`{}` is not a denomination", shown(other)),
         };
-        d.error(Kind::Price, denom.0, rule::COIN, message, Some("write `denom: uact`".into()));
+        refuse(d, ("denom", denom.0, id), message, "write `denom: uact`".into());
     }
     Some(Coin { node: amount.0, amount: number, denom })
+}
+
+/// An error about a field of a price, at the price if the field is not there.
+fn refuse<'t>(
+    d: D<'_, 't, '_>,
+    (field, node, coin): (&'static str, NodeId, NodeId),
+    message: String,
+    hint: String,
+) {
+    if node != coin {
+        d.under(field, node, |d| d.error(Kind::Price, node, rule::COIN, message, Some(hint)));
+    } else if let Some(cause) = d.causes.at(&format!("{}.{field}", d.path())) {
+        d.blame(cause, Kind::Missing, &message);
+    } else {
+        d.error(Kind::Missing, node, rule::COIN, message, Some(hint));
+    }
 }
 
 /// 2^315 - 1: the largest scaled amount that the network's decimals hold.
@@ -83,17 +107,25 @@ const LARGEST_AMOUNT: &str =
 /// An amount: `[+-]digits[.digits]`, at most 18 decimals, above zero. `Ok(None)` beyond the range of [`Dec`].
 ///
 /// A second sign counts too (`--5` is 5 and `+.5` is 0.5): the network takes off one `-`, and its integers take a sign.
-fn decimal(text: &str) -> Result<Option<Dec>, (String, &'static str)> {
+fn decimal(text: &str) -> Result<Option<Dec>, (String, String)> {
     let form = || {
-        let message = if text.is_empty() {
-            "the price has no `amount`".into()
-        } else {
-            format!("`{}` is not an amount", shown(text))
+        let message = match text {
+            "" => "the price has no `amount`".into(),
+            _ => format!("`{}` is not an amount", shown(text)),
         };
-        (
-            message,
-            "write a decimal number with at most 18 digits after the point, for example `10000` or `0.5`",
-        )
+        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let (number, denom) = text.split_at_checked(number.len()).unwrap_or_default();
+        let hint = match denom.trim() {
+            denom @ ("uact" | "uakt" | "act" | "akt") if decimal(number).is_ok() => {
+                format!("write `amount: {number}` without `{denom}`; the denomination is `denom: uact`")
+            }
+            _ if text.contains(',') => "write a `.` before decimals, and nothing between thousands".into(),
+            _ => {
+                "write a decimal number with at most 18 digits after the point, for example `10000` or `0.5`"
+                    .into()
+            }
+        };
+        (message, hint)
     };
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -115,11 +147,14 @@ fn decimal(text: &str) -> Result<Option<Dec>, (String, &'static str)> {
     if scaled.is_empty() {
         return Err((
             "the amount is zero".into(),
-            "write what one replica may cost at most per block, in uact",
+            "write the most that one replica may cost a block, in uact".into(),
         ));
     }
     if negative {
-        return Err((format!("the amount `{}` is negative", shown(text)), "write an amount above zero"));
+        return Err((
+            format!("the amount `{}` is negative", shown(text)),
+            "write an amount above zero".into(),
+        ));
     }
     if (scaled.len(), scaled) > (LARGEST_AMOUNT.len(), LARGEST_AMOUNT) {
         return Err(form());

@@ -62,7 +62,7 @@ pub(crate) struct Expose<'t> {
 #[derive(Debug, Default)]
 pub(crate) struct To<'t> {
     pub(crate) index: usize,
-    pub(crate) service: &'t str,
+    pub(crate) service: (NodeId, &'t str),
     pub(crate) global: (NodeId, bool),
     pub(crate) ip: (NodeId, &'t str),
 }
@@ -106,7 +106,6 @@ fn command<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Vec<&'t str>> {
     let is_text = matches!(d.tree.node(d.tree.target(id)).content, Content::Scalar { .. });
     if let (true, Some(error)) = (is_text, d.diagnostics.get_mut(before)) {
         error.kind = Kind::Command;
-        error.hint = Some("write a list, one item a word: `- sh`, `- -c`, `- \"...\"`".into());
     }
     words
 }
@@ -185,12 +184,11 @@ fn expose<'t>(d: D<'_, 't, '_>, id: NodeId, index: usize) -> Option<Expose<'t>> 
 
 fn to<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<To<'t>> {
     let mut position = 0;
-    let before = d.diagnostics.len();
     let read = d.list(id, |d, item| {
         let mut to = To { index: position, ..To::default() };
         position += 1;
         d.fields(item, &["service", "global", "ip", "http_options"], &mut |d, field, value| match field {
-            0 => to.service = d.string(value).unwrap_or_default(),
+            0 => to.service = text(d, value),
             1 => to.global = (value, d.boolean(value).unwrap_or_default()),
             2 => to.ip = text(d, value),
             _ => {
@@ -202,10 +200,6 @@ fn to<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<To<'t>> {
         })
         .then_some(to)
     });
-    let is_mapping = matches!(d.tree.node(d.tree.target(id)).content, Content::Mapping(_));
-    if let (true, Some(error)) = (is_mapping, d.diagnostics.get_mut(before)) {
-        error.hint = Some("write a list: `- global: true`".into());
-    }
     read.unwrap_or_default()
 }
 
@@ -214,7 +208,7 @@ fn accept<'t>(d: D<'_, 't, '_>, id: NodeId) -> Option<Vec<(NodeId, &'t str)>> {
     for &(node, host) in hosts.iter().flatten() {
         if !crate::names::is_request_host(host) {
             let message = format!("`{}` is not a host name", shown(host));
-            let hint = "write the name alone, for example `www.example.com`".into();
+            let hint = crate::names::host_hint(host).into();
             d.error(Kind::Value, node, rule::EXPOSE, message, Some(hint));
         }
     }

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checker, limit, rule, volume_path};
+use super::{Checker, Source, limit, rule, volume_path};
+use crate::cause::Cause;
 use crate::decode::shown;
 use crate::diagnostic::Kind;
 use crate::yaml::NodeId;
-use crate::{Version, model, units};
+use crate::{Version, model, names, units};
+
+/// Placement, profile and denomination of a price.
+type Price<'t> = (&'t str, &'t str, (NodeId, &'t str));
 
 impl Checker<'_, '_, '_, '_> {
     /// Limits of one replica.
@@ -19,10 +23,19 @@ impl Checker<'_, '_, '_, '_> {
                 (key, path),
                 rule::SDL,
                 message,
-                "add `resources` with cpu, memory and storage",
+                "write `resources`, and `cpu`, `memory` and `storage` under it",
             );
             return;
         };
+        if resources.cpu.is_none() && resources.memory.is_none() && resources.storage_node.is_none() {
+            let message = format!("the compute profile `{}` has no cpu, memory and storage", shown(profile));
+            let hint = "write `cpu: {units: 0.5}`, `memory: {size: 512Mi}` and `storage: {size: 1Gi}` under `resources`";
+            // Each slip in one of the three keys has its own error.
+            let lost = |name| self.d.causes.at(&format!("{path}.{name}")).is_some();
+            if !["cpu", "memory", "storage"].into_iter().any(lost) {
+                self.error(Kind::Missing, (key, path.clone()), rule::LIMITS, message, hint);
+            }
+        }
         let cpu = resources.cpu.as_ref().map(|cpu| (cpu.node, u64::from(cpu.value)));
         self.amount(("cpu", "units"), key, cpu, limit::CPU, &path, |value| format!("{value}m"));
         let memory = resources.memory.as_ref().map(|memory| (memory.node, memory.value));
@@ -40,21 +53,36 @@ impl Checker<'_, '_, '_, '_> {
         }
         if resources.storage.is_empty() {
             let node = resources.storage_node.unwrap_or(key);
-            let message = "the compute profile has no storage".into();
-            let hint = "add `storage: {size: 1Gi}`";
-            self.error(Kind::Missing, (node, format!("{path}.storage")), rule::LIMITS, message, hint);
+            let place = (node, format!("{path}.storage"));
+            if self.is_given(node) && resources.storage_node.is_some() {
+                let text = shown(self.d.tree.text(node));
+                let hint = format!("write `storage: {{size: {text}}}`");
+                let message = "`storage` must be a list or a mapping, not text".into();
+                self.error(Kind::Missing, place, rule::LIMITS, message, hint);
+            } else {
+                let message = format!("the compute profile `{}` has no storage", shown(profile));
+                self.error(Kind::Missing, place, rule::LIMITS, message, "write `storage: {size: 1Gi}`");
+            }
         }
         for volume in &resources.storage {
             let (least, most) = limit::STORAGE;
-            if !(least..=most).contains(&volume.size) {
-                let message = format!(
-                    "a volume of {} is not from {} to {}",
-                    units::show_bytes(volume.size),
-                    units::show_bytes(least),
-                    units::show_bytes(most)
-                );
-                let place = (volume.node, format!("{}.size", volume_path(profile, volume)));
-                self.error(Kind::Limit, place, rule::LIMITS, message, "");
+            if (least..=most).contains(&volume.size) {
+                continue;
+            }
+            let place = (volume.node, format!("{}.size", volume_path(profile, volume)));
+            if self.is_given(volume.node) {
+                let size = units::show_bytes(volume.size);
+                let range = format!("{} to {}", units::show_bytes(least), units::show_bytes(most));
+                let message = format!("a volume of {size} is out of range: {range}");
+                let fits = |text: &str| units::bytes(text).is_ok_and(|size| (least..=most).contains(&size));
+                let hint = self.without_unit(volume.node, "Gi", fits);
+                self.error(Kind::Limit, place, rule::LIMITS, message, hint);
+            } else {
+                let message = format!("the volume `{}` has no `size`", shown(volume.name));
+                let hint =
+                    "write `size: 1Gi` under its `name`, in the same item: each `-` begins another volume";
+                let hint = if volume.index.is_some() { hint } else { "write `size: 1Gi`" };
+                self.error(Kind::Missing, place, rule::LIMITS, message, hint);
             }
         }
     }
@@ -70,14 +98,38 @@ impl Checker<'_, '_, '_, '_> {
     ) {
         let Some((node, value)) = amount else {
             let message = format!("the compute profile has no `{name}`");
-            let hint = format!("add `{name}: {{{field}: ...}}`");
+            let hint = format!("write `{name}: {{{field}: ...}}` under `resources`");
             self.error(Kind::Missing, (key, format!("{path}.{name}")), rule::LIMITS, message, hint);
             return;
         };
-        if !(least..=most).contains(&value) {
-            let message = format!("{name} of {} is not from {} to {}", show(value), show(least), show(most));
-            self.error(Kind::Limit, (node, format!("{path}.{name}.{field}")), rule::LIMITS, message, "");
+        if (least..=most).contains(&value) {
+            return;
         }
+        let place = (node, format!("{path}.{name}.{field}"));
+        if self.is_given(node) {
+            let message =
+                format!("{name} of {} is out of range: {} to {}", show(value), show(least), show(most));
+            let (unit, read): (_, fn(&str) -> Option<u64>) = match name {
+                "cpu" => ("m", |text| units::cpu(text).ok().map(u64::from)),
+                _ => ("Mi", |text| units::bytes(text).ok()),
+            };
+            let fits = |text: &str| read(text).is_some_and(|value| (least..=most).contains(&value));
+            let hint = self.without_unit(node, unit, fits);
+            self.error(Kind::Limit, place, rule::LIMITS, message, hint);
+        } else {
+            let message = format!("`{name}` has no `{field}`");
+            let hint = format!("write `{name}: {{{field}: ...}}`");
+            self.error(Kind::Missing, place, rule::LIMITS, message, hint);
+        }
+    }
+
+    /// A number without a unit: the one that was surely meant, if with `unit` it is within the limits.
+    fn without_unit(&self, node: NodeId, unit: &str, fits: impl Fn(&str) -> bool) -> String {
+        let text = self.d.tree.text(self.d.tree.target(node));
+        let meant = format!("{text}{unit}");
+        let is_number =
+            !text.is_empty() && text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && fits(&meant) { format!("did you mean `{meant}`?") } else { String::new() }
     }
 
     /// Totals of each group, and one denomination in all.
@@ -89,16 +141,7 @@ impl Checker<'_, '_, '_, '_> {
                 groups.entry(placement).or_default().push((service, target.key, &target.value));
             }
         }
-        if groups.is_empty() {
-            if !self.is_unread("deployment") {
-                let node = document.deployment_key.or(self.d.tree.root).unwrap_or_default();
-                let message = "`deployment` names no service with a placement".into();
-                let hint = "add `deployment: {SERVICE: {PLACEMENT: {profile: NAME, count: 1}}}`";
-                self.error(Kind::Missing, (node, "deployment".into()), rule::GROUPS, message, hint);
-            }
-            return;
-        }
-        let mut denom: Option<&str> = None;
+        let mut first: Option<Price<'_>> = None;
         for (&placement, units) in &groups {
             if placement.is_empty()
                 && let Some((service, node, _)) = units.first()
@@ -112,20 +155,27 @@ impl Checker<'_, '_, '_, '_> {
                 let pricing = document.placement.get(placement).map(|infra| &infra.value.pricing);
                 let coin = pricing.and_then(|pricing| pricing.get(target.profile.1)?.value);
                 let Some(coin) = coin else { continue };
-                match denom {
-                    Some(first) if first != coin.denom.1 => {
-                        let message =
-                            format!("prices are in `{}` and in `{}`", shown(first), shown(coin.denom.1));
-                        let path =
-                            format!("profiles.placement.{placement}.pricing.{}.denom", target.profile.1);
-                        let hint = "use one denomination in the whole SDL: `uact`";
-                        self.error(Kind::Price, (coin.denom.0, path), rule::GROUPS, message, hint);
-                    }
+                // What is no denomination has its error.
+                if !names::is_denom(coin.denom.1) {
+                    continue;
+                }
+                let here = (placement, target.profile.1, coin.denom);
+                match first {
+                    Some(first) if first.2.1 != coin.denom.1 => self.two_denominations(first, here),
                     Some(_) => {}
-                    None => denom = Some(coin.denom.1),
+                    None => first = Some(here),
                 }
             }
         }
+    }
+
+    /// The place is the one that is not in uact.
+    fn two_denominations(&mut self, first: Price<'_>, second: Price<'_>) {
+        let (placement, profile, (node, _)) = if second.2.1 == "uact" { first } else { second };
+        let message = format!("prices are in `{}` and in `{}`", shown(first.2.1), shown(second.2.1));
+        let path = format!("profiles.placement.{placement}.pricing.{profile}.denom");
+        let hint = "use one denomination in the whole SDL: `uact`, as the chain takes no other; amounts are in millionths of a USD";
+        self.error(Kind::Price, (node, path), rule::GROUPS, message, hint);
     }
 
     fn totals(&mut self, placement: &str, units: &[(&str, NodeId, &model::Target<'_>)]) {
@@ -136,6 +186,7 @@ impl Checker<'_, '_, '_, '_> {
         for &(_, _, target) in units {
             let resources =
                 document.compute.get(target.profile.1).and_then(|entry| entry.value.resources.as_ref());
+            // What has no CPU or memory has its own error, and so have its limits.
             let Some(resources) = resources else { return };
             let count = match self.version {
                 Version::V2_0 => u128::from(target.count.1),
@@ -150,22 +201,55 @@ impl Checker<'_, '_, '_, '_> {
             let add = |total: &mut u128, value: u64| {
                 *total = total.wrapping_add(count.wrapping_mul(u128::from(value)));
             };
-            add(&mut cpu, resources.cpu.as_ref().map_or(0, |cpu| u64::from(cpu.value)));
+            let unit_cpu = resources.cpu.as_ref().map_or(0, |cpu| u64::from(cpu.value));
+            let unit_memory = resources.memory.as_ref().map_or(0, |memory| memory.value);
+            if unit_cpu == 0 || unit_memory == 0 {
+                return;
+            }
+            add(&mut cpu, unit_cpu);
             add(&mut gpu, resources.gpu.as_ref().map_or(0, |gpu| gpu.value));
-            add(&mut memory, resources.memory.as_ref().map_or(0, |memory| memory.value));
+            add(&mut memory, unit_memory);
         }
         let Some(&(service, key, target)) = units.first() else { return };
         let path = format!("deployment.{service}.{placement}.count");
         if cpu == 0 || memory == 0 {
-            // Zero CPU or memory of one replica has its own error; so it is the count.
-            if units.iter().all(|(_, _, target)| target.count.1 == 0) {
-                let node = if self.d.tree.text(target.count.0).is_empty() { key } else { target.count.0 };
-                let message =
-                    format!("the count of every service in placement `{}` is 0 or missing", shown(placement));
-                self.error(Kind::Limit, (node, path), rule::LIMITS, message, "write `count: 1`");
+            let at = |(service, _, _): &(&str, _, _)| {
+                Source::At(format!("deployment.{service}.{placement}.count"))
+            };
+            let sources: Vec<Source> = units.iter().map(at).collect();
+            let place = |node| (node, path.clone());
+            if !units.iter().all(|(_, _, target)| target.count.1 == 0) {
+                let message = format!(
+                    "the counts in placement `{}` add up to 2^32, which is 0 there",
+                    shown(placement)
+                );
+                self.error_from(&sources, Kind::Limit, place(key), rule::LIMITS, message, "lower the counts");
+            } else if self.is_given(target.count.0) {
+                let message = match units.len() {
+                    1 => "the count is 0".into(),
+                    _ => format!("the count of every service in placement `{}` is 0", shown(placement)),
+                };
+                self.error_from(
+                    &sources,
+                    Kind::Limit,
+                    place(target.count.0),
+                    rule::LIMITS,
+                    message,
+                    "write `count: 1`",
+                );
             } else {
-                let message = format!("the total of CPU or memory in placement `{}` is 0", shown(placement));
-                self.error(Kind::Limit, (key, path), rule::LIMITS, message, "");
+                let message = format!("the service `{}` has no `count`", shown(service));
+                self.error_from(
+                    &sources,
+                    Kind::Missing,
+                    place(key),
+                    rule::LIMITS,
+                    message,
+                    "write `count: 1`",
+                );
+            }
+            for (service, ..) in units {
+                self.d.causes.add(format!("deployment.{service}.{placement}.count"), Cause::Told);
             }
             return;
         }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::{Checker, rule};
 use crate::decode::shown;
-use crate::diagnostic::{Kind, Severity};
+use crate::diagnostic::Kind;
+use crate::model;
 
 impl Checker<'_, '_, '_, '_> {
     /// At least one way in from outside, and no host twice. A host stands in the manifest once for each `to` of its
@@ -40,21 +41,57 @@ impl Checker<'_, '_, '_, '_> {
                 }
             }
         }
-        if any && !global && !self.is_unread("services") && !self.service_missing {
-            let has_failed =
-                document.services.values().any(|service| self.d.failed.contains(&service.value.node));
-            if !has_failed && !self.expose_failed() {
-                let node = document.deployment_key.unwrap_or_default();
-                let message = "no service is reachable from outside".into();
-                let hint = "add `to: [{global: true}]` to an item of `expose`";
-                self.error(Kind::NotGlobal, (node, "services".into()), rule::MANIFEST, message, hint);
-            }
+        if any && !global && !self.service_missing {
+            self.unreachable = true;
+            self.nothing_is_reachable();
         }
     }
 
-    /// Whether something about exposes was refused already, so that a missing global one says nothing new.
-    fn expose_failed(&self) -> bool {
-        let errors = self.d.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-        errors.into_iter().any(|error| error.path.starts_with("services.") && error.path.contains(".expose"))
+    /// The place is the first service, in the order of the text, that listens at all, or else the first.
+    fn nothing_is_reachable(&mut self) {
+        let document = self.document;
+        let sources = self.ways_in();
+        let is_deployed =
+            |name| document.deployment.get(name).is_some_and(|targets| !targets.value.is_empty());
+        let has_global = |service: &model::Service<'_>| {
+            service.expose.iter().flat_map(|expose| &expose.to).any(|to| to.global.1)
+        };
+        let mut idle = document.services.iter().filter(|(name, _)| !is_deployed(**name));
+        if let Some((name, service)) = idle.find(|(_, service)| has_global(&service.value)) {
+            let message =
+                "no service is reachable from outside: `deployment` does not name the one that is global"
+                    .into();
+            let hint =
+                format!("write `{name}: {{PLACEMENT: {{profile: NAME, count: 1}}}}` under `deployment`");
+            let place = (service.key, format!("services.{name}"));
+            self.error_from(&sources, Kind::NotGlobal, place, rule::MANIFEST, message, hint);
+            return;
+        }
+        let deployed = document.deployment.iter().filter(|(_, targets)| !targets.value.is_empty());
+        let services = deployed.filter_map(|(name, _)| Some((*name, document.services.get(name)?)));
+        let line = |node| self.d.tree.node(node).span.line;
+        let first = services.min_by_key(|(_, service)| (service.value.expose.is_empty(), line(service.key)));
+        let Some((name, service)) = first else { return };
+        let exposed = service.value.expose.first();
+        let (path, hint) = match exposed {
+            Some(expose) if expose.to.is_empty() => (
+                format!("services.{name}.expose[{}].to", expose.index),
+                "write `to: [{global: true}]` beside `port`".to_owned(),
+            ),
+            Some(expose) => (
+                format!("services.{name}.expose[{}].to", expose.index),
+                "add `- global: true` to the `to` of the port that is to be public".to_owned(),
+            ),
+            None => (
+                format!("services.{name}.expose"),
+                format!("write `expose: [{{port: 80, as: 80, to: [{{global: true}}]}}]` in services.{name}"),
+            ),
+        };
+        let node = match exposed {
+            Some(expose) if self.is_given(expose.port.0) => expose.port.0,
+            _ => service.key,
+        };
+        let message = "no service is reachable from outside".into();
+        self.error_from(&sources, Kind::NotGlobal, (node, path), rule::MANIFEST, message, hint);
     }
 }
