@@ -39,8 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let client = choose(args.tf.as_deref())?;
     eprintln!("==> using {client}");
     eprintln!("==> building the provider and the local network");
-    let provider = cargo::build("terraform-provider-akash", "terraform-provider-akash", args.release)?;
-    let devnet = cargo::build("akash-devnet", "akash-devnet", args.release)?;
+    let [provider, devnet] = cargo::build([cargo::PROVIDER, cargo::DEVNET], args.release)?;
 
     let begun = Instant::now();
     eprintln!("==> starting the local network: a chain and three providers");

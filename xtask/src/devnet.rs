@@ -16,6 +16,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut command = cargo::command();
-    command.args(["run", "--package", "akash-devnet", "--bin", "akash-devnet", "--"]).args(&args.rest);
+    command.args(["run", "--bin", cargo::DEVNET, "--"]).args(&args.rest);
     cargo::pass_through(&mut command)
 }

@@ -36,7 +36,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let client =
         test::clients().into_iter().next().context("neither terraform nor tofu: install one of them")?;
-    let provider = cargo::build("terraform-provider-akash", "terraform-provider-akash", false)?;
+    let [provider] = cargo::build([cargo::PROVIDER], false)?;
     let pages = pages(&schema(&client, &provider)?)?;
     let docs = xtask::root().join("docs");
     let stale = stale(&docs, &pages)?;

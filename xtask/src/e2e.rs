@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         bail!("neither terraform nor tofu: install one of them, or Go, from whose modules tofu is built");
     }
     let mut command = cargo::command();
-    command.args(["test", "--package", "terraform-provider-akash", "--test", "e2e", "--"]);
+    command.args(["test", "--test", "e2e", "--"]);
     command.args(args.rest.iter().skip_while(|arg| *arg == "--"));
     for client in &clients {
         command.env(client.kind.variable(), &client.path);

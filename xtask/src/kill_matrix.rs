@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("report.jsonl");
     let mut command = cargo::command();
-    command.args(["test", "--package", "terraform-provider-akash", "--test", "e2e", "--", "::kill::"]);
+    command.args(["test", "--test", "e2e", "--", "::kill::"]);
     command.env("AKASH_E2E_KILL_REPORT", &path);
     for client in &clients {
         command.env(client.kind.variable(), &client.path);

@@ -53,8 +53,8 @@ struct Place {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let client =
         test::clients().into_iter().next().context("neither terraform nor tofu: install one of them")?;
-    let provider = cargo::build("terraform-provider-akash", "terraform-provider-akash", !args.dev)?;
-    let place = place(args)?;
+    let [provider, devnet] = cargo::build([cargo::PROVIDER, cargo::DEVNET], !args.dev)?;
+    let place = place(args, &devnet)?;
     let mut dir = Workdir::new(&client, &provider, Install::Override)?;
     dir.set_env("AKASH_ENDPOINTS", Some(&place.endpoints));
     dir.set_env("AKASH_CHAIN_ID", Some(&place.chain_id));
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn place(args: &Args) -> Result<Place> {
+fn place(args: &Args, devnet: &Path) -> Result<Place> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(endpoints) = variable("AKASH_E2E_ENDPOINTS") {
         return Ok(Place {
@@ -84,8 +84,7 @@ fn place(args: &Args) -> Result<Place> {
             mnemonic: variable("AKASH_E2E_MNEMONIC").context("AKASH_E2E_MNEMONIC is not set")?,
         });
     }
-    let devnet = cargo::build("akash-devnet", "akash-devnet", !args.dev)?;
-    let local = Local::start(&devnet, &["--block-time", &args.block_time])?;
+    let local = Local::start(devnet, &["--block-time", &args.block_time])?;
     let (endpoints, chain_id) = (local.endpoint.clone(), local.chain_id.clone());
     Ok(Place { endpoints, chain_id, mnemonic: local.mnemonic.clone(), local: Some(local) })
 }

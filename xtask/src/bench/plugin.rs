@@ -29,7 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let binary = cargo::build("terraform-provider-akash", "terraform-provider-akash", true)?;
+    let [binary] = cargo::build([cargo::PROVIDER], true)?;
     // The first start reads the binary from disk and is not counted.
     start(&binary)?;
     let mut handshakes = Vec::new();

@@ -25,9 +25,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     // A figure of an unoptimised build would mean nothing.
     if cfg!(debug_assertions) {
         let mut command = cargo::command();
-        command
-            .args(["run", "--release", "--package", "xtask", "--", "bench", "sdl"])
-            .arg(dir.canonicalize()?);
+        command.args(["run", "--release", "--bin", "xtask", "--", "bench", "sdl"]).arg(dir.canonicalize()?);
         command.args(["--rounds", &args.rounds.to_string()]);
         return cargo::pass_through(&mut command);
     }
