@@ -11,6 +11,7 @@ mod e2e;
 mod kill_matrix;
 mod local;
 mod sdl;
+mod skips;
 mod test;
 
 use std::process::ExitCode;

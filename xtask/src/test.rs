@@ -1,5 +1,5 @@
 //! `cargo xtask test`: all tests of the workspace, with every client that can be had, and a total that counts what
-//! was skipped.
+//! was skipped. Under CI (`CI` is set) a skip that is not listed as expected fails the run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,10 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use xtask::client::{self, Client, Kind};
 
-use crate::cargo;
+use crate::{
+    cargo,
+    skips::{self, Expected, Skip},
+};
 
 #[derive(Parser)]
 pub(crate) struct Args {
@@ -24,6 +27,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let expected = Expected::read()?;
     let clients = clients();
     let mut command = cargo::command();
     command.args(["test", "--no-fail-fast"]);
@@ -43,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             println!("{line}");
         }
     }
-    let passed = child.wait()?.success();
+    let mut passed = child.wait()?.success();
 
     println!();
     for kind in Kind::ALL {
@@ -54,6 +58,15 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     println!("{} passed, {} failed, {} skipped", tally.passed(), tally.failed, tally.skipped());
+    for skip in expected.unlisted(&tally.skips) {
+        eprintln!("skipped, and not in {}: {skip}", skips::LIST);
+        passed &= std::env::var_os("CI").is_none_or(|ci| ci.is_empty());
+    }
+    if args.package.is_none() && args.rest.is_empty() {
+        for line in expected.over(&tally.skips) {
+            eprintln!("in {}, but nothing of it was skipped: {line}", skips::LIST);
+        }
+    }
     if clients.is_empty() {
         eprintln!(
             "error: neither terraform nor tofu ran: install one of them, or Go, from whose modules tofu is built"
@@ -96,8 +109,10 @@ struct Tally {
     reported_passed: usize,
     failed: usize,
     ignored: usize,
-    /// Passing tests that printed `skipped: `.
+    /// Passing tests that printed `skipped: `, by binary.
     skipping: BTreeSet<String>,
+    /// What was skipped, in either way, and why.
+    skips: BTreeSet<Skip>,
     by_client: BTreeMap<&'static str, usize>,
     in_successes: bool,
     binary: usize,
@@ -129,11 +144,15 @@ impl Tally {
                 *self.by_client.entry(kind.name()).or_default() += 1;
             }
         }
+        if let Some((name, says)) = line.strip_prefix("test ").and_then(ignored) {
+            self.skips.insert(Skip { test: name.to_owned(), says: says.to_owned() });
+        }
         if !self.in_successes {
             return Some(line);
         }
-        if line.trim_start().starts_with("skipped: ") {
+        if let Some(says) = line.trim_start().strip_prefix("skipped: ") {
             self.skipping.insert(format!("{} {}", self.binary, self.test));
+            self.skips.insert(Skip { test: self.test.clone(), says: says.to_owned() });
             return Some(line);
         }
         None
@@ -146,6 +165,16 @@ impl Tally {
     fn skipped(&self) -> usize {
         self.ignored + self.skipping.len()
     }
+}
+
+/// Name and reason in `name ... ignored, reason`, or `name ... ignored (reason)` as libtest-mimic has it; the reason is
+/// empty where none is given.
+fn ignored(rest: &str) -> Option<(&str, &str)> {
+    let (name, result) = rest.split_once(" ... ")?;
+    let says = result.strip_prefix("ignored")?;
+    let says = says.strip_prefix(" (").and_then(|says| says.strip_suffix(')')).unwrap_or(says);
+    let says = says.trim_start_matches(", ");
+    Some((name.trim_end(), says.strip_prefix("skipped: ").unwrap_or(says)))
 }
 
 /// The number before `word` in a line such as `ok. 3 passed; 0 failed; 1 ignored; …`.
@@ -191,12 +220,15 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
 running 2 tests
 test terraform::quickstart ... ok
 test tofu::quickstart      ... ok
-test tofu::faults          ... ignored, needs the devnet
+test tofu::faults          ... ignored (skipped: needs the devnet)
+test slow                  ... ignored, takes an hour
 
-test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+test result: ok. 2 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         let mut tally = Tally::default();
         let shown: Vec<_> = output.lines().filter_map(|line| tally.line(line)).collect();
-        assert_eq!((tally.passed(), tally.failed, tally.skipped()), (3, 1, 2));
+        assert_eq!((tally.passed(), tally.failed, tally.skipped()), (3, 1, 3));
+        let skips = ["slow: takes an hour", "tests::corpus: no ../shared", "tofu::faults: needs the devnet"];
+        assert_eq!(tally.skips.iter().map(ToString::to_string).collect::<Vec<_>>(), skips);
         assert_eq!(tally.by_client, BTreeMap::from([("terraform", 1), ("tofu", 1)]));
         assert!(shown.contains(&"skipped: no ../shared") && shown.contains(&"why"));
         assert!(!shown.contains(&"a lot of output"));
