@@ -1,9 +1,11 @@
-//! The gateway's calls: which route, which scope, which body. Connections are `peer`'s, retries of an upload `manifest`'s.
+//! The gateway's calls: which route, which scope, which body. Connections are `peer`'s, uploads `manifest`'s, and what
+//! is tried again `retry`'s.
 
 use crate::error::{GatewayError, quote};
-use crate::manifest::RetryPolicy;
-use crate::peer::{Answer, Call, Peer, Shared};
+use crate::peer::{Answer, Call, Peer};
+use crate::retry::{RetryPolicy, read_once_more};
 use crate::status::{LeaseStatus, ProviderAddress, ProviderStatus, ProviderVersion, ServiceStatus};
+use crate::target::{LeaseRef, ProviderTarget, Roots, Server};
 use crate::token::{Grant, Scope, TOKEN_LIFETIME, TokenSigner, mint};
 use crate::trust::{Authorities, ChainTrust};
 use reqwest::Method;
@@ -17,32 +19,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// For a call that only reads, connecting included.
 const READ: Duration = Duration::from_secs(30);
-
-/// A provider as the chain registers it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ProviderTarget {
-    /// Its account, `akash1...`. The server must prove to be this one.
-    pub address: String,
-    /// Where it listens, `https://HOST[:PORT]`.
-    pub host_uri: String,
-}
-
-/// A lease of the signer's at a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LeaseRef {
-    /// Deployment.
-    pub dseq: u64,
-    /// Group.
-    pub gseq: u32,
-    /// Order.
-    pub oseq: u32,
-}
-
-impl fmt::Display for LeaseRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.dseq, self.gseq, self.oseq)
-    }
-}
+/// For DNS, TCP and TLS together.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Client of provider gateways. Built once a process; clones share its connections.
 #[derive(Clone)]
@@ -51,9 +29,11 @@ pub struct GatewayClient {
 }
 
 struct Inner {
-    shared: Arc<Shared>,
+    roots: Arc<Roots>,
     signer: Option<Arc<dyn TokenSigner>>,
+    user_agent: String,
     retry: RetryPolicy,
+    connect: Duration,
     peers: Mutex<HashMap<ProviderTarget, Arc<Peer>>>,
 }
 
@@ -71,6 +51,7 @@ pub struct Builder {
     user_agent: String,
     roots: Option<RootCertStore>,
     retry: RetryPolicy,
+    connect: Duration,
 }
 
 impl fmt::Debug for Builder {
@@ -92,19 +73,26 @@ impl Builder {
         self
     }
 
+    /// How long finding, reaching and proving a server may take together, instead of 10 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect = limit;
+        self
+    }
+
     /// The client. Does no I/O.
     pub fn build(self) -> GatewayClient {
-        let shared = Shared {
-            trust: self.trust,
+        let roots = Roots {
+            chain: self.trust,
             authorities: Arc::new(self.roots.map_or_else(Authorities::of_machine, Authorities::given)),
             crypto: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
-            user_agent: self.user_agent,
         };
         GatewayClient {
             inner: Arc::new(Inner {
-                shared: Arc::new(shared),
+                roots: Arc::new(roots),
                 signer: self.signer,
+                user_agent: self.user_agent,
                 retry: self.retry,
+                connect: self.connect,
                 peers: Mutex::default(),
             }),
         }
@@ -128,7 +116,14 @@ impl GatewayClient {
         signer: Option<Arc<dyn TokenSigner>>,
         user_agent: impl Into<String>,
     ) -> Builder {
-        Builder { trust, signer, user_agent: user_agent.into(), roots: None, retry: RetryPolicy::default() }
+        Builder {
+            trust,
+            signer,
+            user_agent: user_agent.into(),
+            roots: None,
+            retry: RetryPolicy::default(),
+            connect: CONNECT,
+        }
     }
 
     /// `GET /lease/{dseq}/{gseq}/{oseq}/status`.
@@ -243,19 +238,15 @@ impl GatewayClient {
                 })?),
             };
             let call = Call { method: Method::GET, path, token: token.as_ref(), body: None, timeout: READ };
-            let result = match peer.send(&call).await {
+            let failure = match peer.send(&call).await {
                 Ok(answer) if answer.status == 200 => return Ok(answer),
-                Ok(answer) => Err(refused(&target.address, &answer, &[])),
-                Err(e) => Err(e),
+                Ok(answer) => refused(&target.address, &answer, &[]),
+                Err(failure) => failure,
             };
-            match result {
-                Err(GatewayError::Unauthorized { status: 401, .. } | GatewayError::Unreachable { .. })
-                    if again =>
-                {
-                    again = false;
-                }
-                other => return other,
+            if !(again && read_once_more(&failure)) {
+                return Err(failure);
             }
+            again = false;
         }
     }
 
@@ -268,7 +259,8 @@ impl GatewayClient {
         if let Some(peer) = peers.get(target) {
             return Ok(peer.clone());
         }
-        let peer = Arc::new(Peer::new(target, self.inner.shared.clone())?);
+        let server = Server::new(target, self.inner.roots.clone())?;
+        let peer = Arc::new(Peer::new(server, &self.inner.user_agent, self.inner.connect)?);
         peers.insert(target.clone(), peer.clone());
         Ok(peer)
     }

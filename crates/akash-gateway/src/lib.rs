@@ -16,18 +16,22 @@ mod client;
 mod error;
 mod manifest;
 mod peer;
+mod retry;
 mod status;
 mod stream;
+mod target;
 mod token;
 mod trust;
 
-pub use client::{Builder, GatewayClient, LeaseRef, ProviderTarget};
+pub use client::{Builder, GatewayClient};
 pub use error::GatewayError;
-pub use manifest::{ManifestError, RetryPolicy};
+pub use manifest::ManifestError;
+pub use retry::RetryPolicy;
 pub use status::{
     BuildInfo, ClusterStatus, ForwardedPort, LeaseIp, LeaseStatus, ProviderAddress, ProviderStatus,
     ProviderVersion, ServiceStatus,
 };
 pub use stream::{EventObject, KubeEvent, LogLine, Tail};
+pub use target::{LeaseRef, ProviderTarget};
 pub use token::{Grant, Scope, SignError, TOKEN_LIFETIME, TokenSigner, mint};
 pub use trust::{ChainTrust, Refusal, TrustError, certificate_from_pem};

@@ -1,8 +1,9 @@
 //! Logs and Kubernetes' events of a lease, over WebSocket: the last lines, for a diagnostic. Nothing is followed.
 
-use crate::client::{GatewayClient, LeaseRef, ProviderTarget, refused};
+use crate::client::{GatewayClient, refused};
 use crate::error::{GatewayError, quote};
-use crate::peer::{Answer, CONNECT, Peer};
+use crate::peer::{Answer, Peer};
+use crate::target::{LeaseRef, ProviderTarget};
 use crate::token::{Grant, Scope};
 use futures::StreamExt;
 use rustls_pki_types::ServerName;
@@ -166,29 +167,28 @@ impl Peer {
     async fn open(&self, path: &str, token: &str) -> Result<Socket, GatewayError> {
         let since = Instant::now();
         match self.open_once(path, token).await {
-            Err(failure) if self.learn(&failure, since).await? => self.open_once(path, token).await,
+            Err(failure) if self.server.learn(&failure, since).await? => self.open_once(path, token).await,
             result => result,
         }
     }
 
     async fn open_once(&self, path: &str, token: &str) -> Result<Socket, GatewayError> {
-        let host = self.url.host_str().unwrap_or_default();
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let bare = self.server.bare_host();
         let unusable = |reason: String| GatewayError::BadHost {
-            provider: self.provider.clone(),
-            host_uri: self.url.to_string(),
+            provider: self.server.provider.clone(),
+            host_uri: self.server.url.to_string(),
             reason,
         };
-        let name = ServerName::try_from(bare.clone()).map_err(|e| unusable(e.to_string()))?;
+        let name = ServerName::try_from(bare.to_owned()).map_err(|e| unusable(e.to_string()))?;
         let connect = async {
-            let tcp = TcpStream::connect((bare.as_str(), self.port())).await?;
+            let tcp = TcpStream::connect((bare, self.server.port())).await?;
             TlsConnector::from(self.tls.clone()).connect(name, tcp).await
         };
-        let stream = tokio::time::timeout(CONNECT, connect)
+        let stream = tokio::time::timeout(self.connect, connect)
             .await
-            .map_err(|_| self.timed_out(CONNECT))?
+            .map_err(|_| self.timed_out(self.connect))?
             .map_err(|e| self.transport_failure(&e))?;
-        let mut request = format!("wss://{}{path}", self.host())
+        let mut request = format!("wss://{}{path}", self.server.host())
             .into_client_request()
             .map_err(|e| unusable(e.to_string()))?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
@@ -202,7 +202,7 @@ impl Peer {
             Err(tungstenite::Error::Http(response)) => {
                 let status = response.status().as_u16();
                 let body = Zeroizing::new(response.into_body().unwrap_or_default());
-                Err(refused(&self.provider, &Answer { status, body }, &[]))
+                Err(refused(&self.server.provider, &Answer { status, body }, &[]))
             }
             Err(error) => Err(self.transport_failure(&error)),
         }
@@ -216,7 +216,7 @@ impl Peer {
         match message {
             Some(Ok(Message::Text(text))) => serde_json::from_str(text.as_str()).map(Some).map_err(|e| {
                 Some(GatewayError::Decode {
-                    provider: self.provider.clone(),
+                    provider: self.server.provider.clone(),
                     what: "a line of a stream",
                     // Only where: the line itself is the user's.
                     reason: format!("at column {}", e.column()),
@@ -224,7 +224,7 @@ impl Peer {
             }),
             Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) >= 4000 => {
                 Err(Some(GatewayError::Stream {
-                    provider: self.provider.clone(),
+                    provider: self.server.provider.clone(),
                     code: frame.code.into(),
                     message: quote(frame.reason.as_bytes(), &[]),
                 }))

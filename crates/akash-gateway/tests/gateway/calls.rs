@@ -126,24 +126,32 @@ async fn an_upload_gives_up_in_time_and_says_what_the_provider_said() {
     assert!(matches!(&error, ManifestError::Unreachable { attempts, .. } if *attempts > 1), "{error:?}");
 }
 
-/// A server that takes connections and says nothing. Time jumps to the next deadline as nothing else happens.
-#[tokio::test(start_paused = true)]
+/// A server that takes connections and says nothing.
+#[tokio::test]
 async fn a_server_that_says_nothing_is_given_up() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = akash_gateway::ProviderTarget {
         address: PROVIDER.into(),
         host_uri: format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port()),
     };
-    let client = client(&Chain::of(vec![]));
+    let client = GatewayClient::builder(Chain::of(vec![]), Some(Arc::new(Signer)), "test/0")
+        .public_roots(rustls::RootCertStore::empty())
+        .connect_timeout(Duration::from_millis(200))
+        .retry(RetryPolicy {
+            window: Duration::from_secs(1),
+            first: Duration::from_millis(2),
+            longest: Duration::from_millis(10),
+        })
+        .build();
     let begun = Instant::now();
     let error = client.lease_status(&target, LEASE).await.unwrap_err();
     assert!(matches!(error, GatewayError::Timeout { .. }), "{error:?}");
     assert!(error.is_unreachable());
-    assert_eq!(begun.elapsed().as_secs(), 10, "connecting, TLS included, has its own limit");
+    assert!(begun.elapsed() < Duration::from_secs(10), "connecting, TLS included, has its own limit");
     let (cancel, body, begun) = (CancellationToken::new(), SecretString::from(MANIFEST), Instant::now());
     let error = client.put_manifest(&target, 1, &body, None, &cancel).await.unwrap_err();
     assert!(matches!(error, ManifestError::Unreachable { .. }), "{error:?}");
-    assert!((60..=70).contains(&begun.elapsed().as_secs()), "the window of this client is 60 s");
+    assert!((0..10).contains(&begun.elapsed().as_secs()), "the window of this client is 1 s");
     let error = client.logs(&target, LEASE, &[], TAIL).await.unwrap_err();
     assert!(error.is_unreachable(), "{error:?}");
     drop(listener);
