@@ -8,9 +8,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use akash_chain::{Chain, ChainConfig, Endpoint, GasPrice, QueryError, Wallet};
 use akash_gateway::{ChainTrust, GatewayClient, SignError, TokenSigner, TrustError};
 use secrecy::SecretString;
-use tfplugin::{ClientInfo, Context, Diagnostics, Path, async_trait};
+use tfplugin::{ClientInfo, Context, Diagnostics, Path, Value, async_trait};
 
 use crate::config::{self, Mnemonic, Settings};
+use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::lifecycle::market::Leasing;
 
@@ -36,6 +37,37 @@ pub(crate) struct Clients {
     pub(crate) journal: Journal,
     /// Held while ACT is minted or burnt: who looks at the balance must see what the one before has done.
     pub(crate) minting: tokio::sync::Mutex<()>,
+}
+
+impl Clients {
+    /// Refuses to touch a resource of another chain: its absence here would mean nothing.
+    pub(crate) fn same_chain(&self, recorded: &Value<String>) -> Result<(), Failure> {
+        let Some(recorded) = recorded.as_deref().filter(|recorded| *recorded != self.chain_id) else {
+            return Ok(());
+        };
+        Err(Failure::new(
+            "The resource is on another chain",
+            format!(
+                "State says chain `{recorded}`, the provider is configured for `{}`. Nothing was read or changed. Configure \
+                 the provider for `{recorded}`, or remove the resource from state if it is to be forgotten.",
+                self.chain_id
+            ),
+        ))
+    }
+
+    /// Refuses to change what belongs to another wallet.
+    pub(crate) fn same_owner(&self, owner: Option<&str>) -> Result<(), Failure> {
+        let (Some(owner), Some(wallet)) = (owner, self.owner.as_deref()) else { return Ok(()) };
+        if owner == wallet {
+            return Ok(());
+        }
+        Err(Failure::new(
+            "The resource belongs to another wallet",
+            format!(
+                "Its owner is {owner}, the configured wallet is {wallet}, which can read it but not change it."
+            ),
+        ))
+    }
 }
 
 impl fmt::Debug for Clients {
@@ -68,11 +100,11 @@ impl Shared {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
-    /// The clients; without them an error that says why.
-    pub(crate) fn clients(&self, diagnostics: &mut Diagnostics) -> Option<Arc<Clients>> {
-        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Ready(clients) => return Some(clients.clone()),
-            State::Unknown(argument) => diagnostics.error(
+    /// The clients.
+    pub(crate) fn clients(&self) -> Result<Arc<Clients>, Failure> {
+        Err(match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Ready(clients) => return Ok(clients.clone()),
+            State::Unknown(argument) => Failure::new(
                 "The provider's configuration is not known yet",
                 format!(
                     "`{argument}` of provider \"akash\" comes from something that this run has yet to create, so the \
@@ -80,21 +112,24 @@ impl Shared {
                      known in the plan."
                 ),
             ),
-            State::Unconfigured => diagnostics
-                .error("The provider is not configured", "Terraform has not configured provider \"akash\" before using it."),
-        }
-        None
+            State::Unconfigured => Failure::new(
+                "The provider is not configured",
+                "Terraform has not configured provider \"akash\" before using it.",
+            ),
+        })
     }
 
-    /// The clients, for a resource that was last read at this height: answers from below it do not count.
+    /// The clients, for a resource that was last read on this chain at this height: answers from below it do not count.
+    /// That the chain is the same comes first, because heights of another mean nothing here.
     pub(crate) fn clients_at(
         &self,
+        chain_id: &Value<String>,
         height: Option<u64>,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<Arc<Clients>> {
-        let clients = self.clients(diagnostics)?;
+    ) -> Result<Arc<Clients>, Failure> {
+        let clients = self.clients()?;
+        clients.same_chain(chain_id)?;
         clients.chain.remember_height(height.unwrap_or(0));
-        Some(clients)
+        Ok(clients)
     }
 
     /// The clients, if they are there. For what a plan may do with or without.

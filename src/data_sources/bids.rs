@@ -8,19 +8,21 @@ use akash_proto::akash::market::v1beta5::{Order, bid, order};
 use akash_proto::id::{DeploymentId, GroupId, OrderId};
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Context, DataSource, Diagnostics, Path, Schema, Type, Value, async_trait};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::clients::{Clients, Shared};
 use crate::lifecycle::{
     bid::Bid,
-    cost, duration, ids,
-    limit::Limit,
-    providers,
+    cost, duration, ids, providers,
     selection::{Policy, Select},
 };
+use crate::op::{Failure, Op};
 
 /// How often the chain is asked while bids are waited for.
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long a read may take, waiting for bids aside.
+const READ: Duration = Duration::from_secs(60);
 
 /// The data source.
 #[derive(Debug)]
@@ -118,31 +120,23 @@ impl DataSource for BidsDataSource {
     }
 
     async fn read(&self, cx: &Context, config: Bids, diagnostics: &mut Diagnostics) -> Option<Bids> {
-        let clients = self.shared.clients(diagnostics)?;
-        let at = Path::root("deployment");
-        let id = ids::deployment(config.deployment.as_deref().unwrap_or_default(), clients.owner.as_deref())
-            .map_err(|error| diagnostics.error_at(&at, "Not the id of a deployment", format!("{error}.")))
-            .ok()?;
-        match answer(&clients, cx, config, &id, diagnostics).await {
-            Ok(bids) => bids,
-            Err(error) => {
-                diagnostics.error("The bids can't be read", error.to_string());
-                None
-            }
-        }
+        let clients = self.shared.clients().map_err(|failure| failure.tell(diagnostics)).ok()?;
+        let wait = config.wait.as_deref().and_then(|text| duration::parse(text).ok()).unwrap_or_default();
+        let op = Op::start(clients, cx, READ + wait, &Value::Null);
+        let answer = op.run(answer(&op, config, wait)).await;
+        op.finish(answer, diagnostics)
     }
 }
 
-/// The group by name, or the only group; `Ok(None)` with an empty answer's warning or an error told.
-async fn find_group(
-    clients: &Clients,
-    id: &DeploymentId,
-    name: Option<&str>,
-    diagnostics: &mut Diagnostics,
-) -> Result<Option<GroupId>, QueryError> {
-    let Some(found) = clients.chain.deployment(id).await? else {
-        diagnostics
-            .warning(format!("Deployment {} is not on the chain", id.dseq()), "There are no bids on it.");
+/// The chain could not be asked.
+fn unreadable(error: QueryError) -> Failure {
+    Failure::new("The bids can't be read", error.to_string())
+}
+
+/// The group by name, or the only group; `None`: there is no such deployment, and a warning has been told.
+async fn find_group(op: &Op, id: &DeploymentId, name: Option<&str>) -> Result<Option<GroupId>, Failure> {
+    let Some(found) = op.clients.chain.deployment(id).await.map_err(unreadable)? else {
+        op.warn(format!("Deployment {} is not on the chain", id.dseq()), "There are no bids on it.");
         return Ok(None);
     };
     let groups: Vec<(String, GroupId)> = found
@@ -153,67 +147,52 @@ async fn find_group(
         })
         .collect();
     let found = match (name, groups.as_slice()) {
-        (None, [(_, id)]) => Some(id.clone()),
-        (name, groups) => {
-            groups.iter().find(|(group, _)| Some(group.as_str()) == name).map(|(_, id)| id.clone())
-        }
+        (None, [(_, id)]) => Some(id),
+        (name, groups) => groups.iter().find(|(group, _)| Some(group.as_str()) == name).map(|(_, id)| id),
     };
-    if found.is_none() {
+    found.cloned().map(Some).ok_or_else(|| {
         let names = groups.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        diagnostics.error_at(
-            &Path::root("group"),
-            "No such group",
-            format!("Set `group` to one of {names}."),
-        );
-    }
-    Ok(found)
+        Failure::at("group", "No such group", format!("Set `group` to one of {names}."))
+    })
 }
 
-async fn answer(
-    clients: &Clients,
-    cx: &Context,
-    mut config: Bids,
-    id: &DeploymentId,
-    diagnostics: &mut Diagnostics,
-) -> Result<Option<Bids>, QueryError> {
+async fn answer(op: &Op, mut config: Bids, wait: Duration) -> Result<Bids, Failure> {
+    let deployment = config.deployment.as_deref().unwrap_or_default();
+    let id = ids::deployment(deployment, op.clients.owner.as_deref())
+        .map_err(|error| Failure::at("deployment", "Not the id of a deployment", format!("{error}.")))?;
     config.order_state = Value::Null;
     config.bids = Value::Known(Vec::new());
     config.other_bids = Value::Known(Vec::new());
-    let Some(group) = find_group(clients, id, config.group.as_deref(), diagnostics).await? else {
-        return Ok((!diagnostics.has_errors()).then_some(config));
-    };
-    let orders = clients.chain.orders(&group).await?;
+    let Some(group) = find_group(op, &id, config.group.as_deref()).await? else { return Ok(config) };
+    let orders = op.clients.chain.orders(&group).await.map_err(unreadable)?;
     let newest = orders
         .into_iter()
         .filter_map(|order| Some((OrderId::try_from(order.id.as_ref()?).ok()?, order)))
         .max_by_key(|(id, _)| id.oseq());
-    let Some((id, order)) = newest else { return Ok(Some(config)) };
+    let Some((id, order)) = newest else { return Ok(config) };
     let state = order::State::try_from(order.state).unwrap_or(order::State::Invalid);
-    let found = collect(clients, cx, &id, (&order, state), &config).await?;
+    let found = collect(&op.clients, &id, (&order, state), wait).await.map_err(unreadable)?;
 
     let policy = Policy::new(config.select.known(), None);
     let leased = state == order::State::Active;
     let (mut bids, mut others) = (Vec::new(), Vec::new());
     for bid in found {
         let list = if leased && bid.state != bid::State::Active { &mut others } else { &mut bids };
-        list.push(describe(clients, &policy, &bid).await?);
+        list.push(describe(&op.clients, &policy, &bid).await.map_err(unreadable)?);
     }
     config.order_state = state.as_str_name().into();
     config.bids = Value::Known(bids);
     config.other_bids = Value::Known(others);
-    Ok(Some(config))
+    Ok(config)
 }
 
-/// The bids, cheapest first. Waits for a first one as long as `wait` allows.
+/// The bids, cheapest first. Waits up to `wait` for a first one.
 async fn collect(
     clients: &Clients,
-    cx: &Context,
     id: &OrderId,
     (order, state): (&Order, order::State),
-    config: &Bids,
+    wait: Duration,
 ) -> Result<Vec<Bid>, QueryError> {
-    let wait = config.wait.as_deref().and_then(|text| duration::parse(text).ok()).unwrap_or_default();
-    let limit = Limit::start(cx.cancel(), wait);
     let mut until = None;
     loop {
         let rows = clients.chain.bids(id).await?;
@@ -228,9 +207,10 @@ async fn collect(
             Some(until) => until,
             None => *until.insert(Instant::now() + wait.saturating_sub(age(clients, order).await?)),
         };
-        if Instant::now() >= until || !limit.sleep(POLL).await {
+        if Instant::now() >= until {
             return Ok(bids);
         }
+        sleep(POLL).await;
     }
 }
 

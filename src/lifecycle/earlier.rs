@@ -12,12 +12,10 @@ use tfplugin::Diagnostics;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{
-    limit::Limit,
-    market::{self, Taken},
-};
+use super::market::{self, Taken};
 use crate::clients::Clients;
 use crate::journal::{About, Earlier};
+use crate::op::{Failure, Op};
 
 /// How often the chain is asked again what became of a transaction.
 const POLL: Duration = Duration::from_secs(1);
@@ -28,84 +26,58 @@ const AFTER: Duration = Duration::from_secs(90);
 
 /// Whether it is known what became of all that earlier processes sent about this deployment, or about the wallet itself,
 /// as mints are. Waits until it is: nothing new may be sent while an old message may still come into a block.
-/// `false`: an error has been told.
-pub(crate) async fn settle(
-    clients: &Clients,
-    about: impl Into<About>,
-    limit: &Limit,
-    diagnostics: &mut Diagnostics,
-) -> bool {
-    let open = match clients.journal.open(&about.into()).await {
-        Ok(open) => open,
-        Err(error) => {
-            unreadable(&error, diagnostics);
-            return false;
-        }
-    };
+pub(crate) async fn settle(op: &Op, about: impl Into<About>) -> Result<(), Failure> {
+    let open = op.clients.journal.open(&about.into()).await.map_err(|error| unreadable(&error))?;
     for earlier in open {
-        if fate(clients, &earlier, limit, diagnostics).await.is_none() {
-            return false;
-        }
+        fate(op, &earlier).await?;
     }
-    true
+    Ok(())
 }
 
 /// The journal can't be read, so it is not known what an earlier process was cut off at.
-pub(crate) fn unreadable(error: &std::io::Error, diagnostics: &mut Diagnostics) {
-    diagnostics.error(
+pub(crate) fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::new(
         "The journal can't be read",
         format!(
             "{error}. Nothing was sent: what an earlier run was cut off at could be done twice. Make the directory \
              readable, or set `journal_directory` (AKASH_JOURNAL_DIR) to another one."
         ),
-    );
+    )
 }
 
-/// What became of an earlier process's message, waiting for as long as it may still come into a block. `None`: an error
-/// has been told.
-pub(crate) async fn fate(
-    clients: &Clients,
-    earlier: &Earlier,
-    limit: &Limit,
-    diagnostics: &mut Diagnostics,
-) -> Option<Fate> {
+/// What became of an earlier process's message, waiting for as long as it may still come into a block.
+pub(crate) async fn fate(op: &Op, earlier: &Earlier) -> Result<Fate, Failure> {
+    let chain = &op.clients.chain;
     let pending = &earlier.intent.pending;
     let left = i128::from(pending.timeout) - OffsetDateTime::now_utc().unix_timestamp_nanos();
     let until = Instant::now() + AFTER + Duration::from_nanos(u64::try_from(left).unwrap_or(0));
-    let what =
-        format!("An earlier run was cut off while it sent a message about {}", earlier.intent.resource);
+    let failure = |detail: String| {
+        Failure::new(
+            format!("An earlier run was cut off while it sent a message about {}", earlier.intent.resource),
+            detail,
+        )
+    };
     loop {
-        let fate = match clients.chain.fate(pending).await {
-            Ok(fate) => fate,
-            Err(error) => {
-                diagnostics.error(
-                    what,
-                    format!("The chain can't be asked what became of it: {error}. Nothing was sent."),
-                );
-                return None;
-            }
-        };
-        note(clients, earlier, &fate).await;
+        let fate = chain.fate(pending).await.map_err(|error| {
+            failure(format!("The chain can't be asked what became of it: {error}. Nothing was sent."))
+        })?;
+        note(&op.clients, earlier, &fate).await;
         if !matches!(fate, Fate::Open) {
-            return Some(fate);
+            return Ok(fate);
         }
         // Where no node indexes transactions: it is dead by now or it happened, and the chain shows which.
-        match clients.chain.fate_by_effect(pending).await {
+        match chain.fate_by_effect(pending).await {
             Ok(Fate::Open) => {}
-            Ok(fate) => return Some(fate),
+            Ok(fate) => return Ok(fate),
             Err(error) => tracing::warn!(%error, "the chain can't be asked for a message's effect"),
         }
         tracing::info!(tx_hash = pending.tx_hash, "waiting for the fate of an earlier run's transaction");
-        if Instant::now() > until || !limit.sleep(POLL).await {
-            diagnostics.error(
-                what,
-                format!(
-                    "It is not known yet whether transaction {} came or will come into a block. Nothing was sent. Apply \
-                     again in a minute, when its time has run out.",
-                    pending.tx_hash
-                ),
-            );
-            return None;
+        if Instant::now() > until || !op.limit.sleep(POLL).await {
+            return Err(failure(format!(
+                "It is not known yet whether transaction {} came or will come into a block. Nothing was sent. Apply again \
+                 in a minute, when its time has run out.",
+                pending.tx_hash
+            )));
         }
     }
 }
@@ -116,39 +88,25 @@ pub(crate) struct CutOff {
     pub(crate) earlier: Earlier,
 }
 
-/// The group's running lease, if an earlier process took it and no state knows it. `Err`: an error has been told.
-pub(crate) async fn lease(
-    clients: &Clients,
-    group: &GroupId,
-    limit: &Limit,
-    diagnostics: &mut Diagnostics,
-) -> Result<Option<CutOff>, ()> {
-    let unreturned =
-        clients.journal.unreturned(group.owner()).await.map_err(|error| unreadable(&error, diagnostics))?;
-    let subject = clients.journal.subject(group);
+/// The group's running lease, if an earlier process took it and no state knows it.
+pub(crate) async fn lease(op: &Op, group: &GroupId) -> Result<Option<CutOff>, Failure> {
+    let journal = &op.clients.journal;
+    let unreturned = journal.unreturned(group.owner()).await.map_err(|error| unreadable(&error))?;
+    let subject = journal.subject(group);
     for earlier in unreturned.into_iter().filter(|earlier| earlier.intent.subject == subject) {
-        let Some(fate) = fate(clients, &earlier, limit, diagnostics).await else { return Err(()) };
-        let Fate::Included(outcome) = fate else { continue };
-        let running =
-            market::running_lease(clients, group, std::time::Instant::now()).await.map_err(|error| {
-                diagnostics
-                    .error(format!("Lease {group} can't be read"), format!("{error}. Nothing was sent."));
-            })?;
+        let Fate::Included(outcome) = fate(op, &earlier).await? else { continue };
+        let running = market::running_lease(&op.clients, group, std::time::Instant::now()).await;
+        let running = running.map_err(|error| {
+            Failure::new(format!("Lease {group} can't be read"), format!("{error}. Nothing was sent."))
+        })?;
         let lease = running.and_then(|row| row.lease);
         let price = lease.as_ref().and_then(|lease| Dec::from_wire(&lease.price.as_ref()?.amount).ok());
         let id = lease.and_then(|lease| LeaseId::try_from(&lease.id?).ok());
-        match (id.filter(|id| asked_for(&earlier, id)), price) {
-            (Some(id), Some(price)) => {
+        match id.filter(|id| asked_for(&earlier, id)).zip(price) {
+            Some((id, price)) => {
                 return Ok(Some(CutOff { taken: Taken { id, price, outcome }, earlier }));
             }
-            (Some(_), None) => {
-                diagnostics.error(
-                    format!("Lease {group} can't be read"),
-                    "The node's answer has no price in it that is a number. Nothing was sent.",
-                );
-                return Err(());
-            }
-            (None, _) => clients.journal.gone(&earlier).await,
+            None => journal.gone(&earlier).await,
         }
     }
     Ok(None)

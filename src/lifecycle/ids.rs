@@ -34,6 +34,13 @@ pub(crate) fn group(text: &str, wallet: Option<&str>) -> Result<GroupId, String>
     group.map_err(|_| format!("`{gseq}` is not a gseq: digits, more than 0"))
 }
 
+/// From a lease's identity.
+pub(crate) fn group_of(identity: &LeaseIdentity, wallet: Option<&str>) -> Result<GroupId, String> {
+    let dseq = identity.dseq.as_deref().unwrap_or_default();
+    let deployment = deployment_of(identity.owner.as_deref(), dseq, wallet)?;
+    deployment.group(identity.gseq.clone().unwrap_or_default()).map_err(|_| "gseq counts from 1".to_owned())
+}
+
 /// What identifies a deployment outside of Terraform.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

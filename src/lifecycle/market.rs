@@ -19,10 +19,9 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
 
 use super::bid::Bid;
-use super::limit::Limit;
 use super::selection::Policy;
-use super::send;
 use crate::clients::Clients;
+use crate::op::{self, Limit};
 
 /// Providers take an unaccepted bid back after this and do not bid on the order again.
 const BID_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -126,9 +125,9 @@ pub(crate) async fn pause(
     group: &GroupId,
     limit: &Limit,
 ) -> Result<Option<Outcome>, SubmitError> {
-    match send::send(clients, MsgPauseGroup { id: Some(group.into()) }, limit).await {
+    match op::send(clients, MsgPauseGroup { id: Some(group.into()) }, limit).await {
         Ok(outcome) => Ok(Some(outcome)),
-        Err(error) => match send::refusal(&error) {
+        Err(error) => match op::refusal(&error) {
             Some(Kind::GroupPaused | Kind::GroupClosed | Kind::DeploymentClosed | Kind::GroupNotFound) => {
                 Ok(None)
             }
@@ -139,9 +138,9 @@ pub(crate) async fn pause(
 
 /// Starts a paused group; it has a new order then.
 async fn start(clients: &Clients, group: &GroupId, limit: &Limit) -> Result<(), NoLease> {
-    match send::send(clients, MsgStartGroup { id: Some(group.into()) }, limit).await {
+    match op::send(clients, MsgStartGroup { id: Some(group.into()) }, limit).await {
         Ok(_) => Ok(()),
-        Err(error) if send::refusal(&error) == Some(Kind::GroupOpen) => Ok(()),
+        Err(error) if op::refusal(&error) == Some(Kind::GroupOpen) => Ok(()),
         Err(error) => Err(NoLease::Submit(Box::new(error), None)),
     }
 }
@@ -315,7 +314,7 @@ async fn lease(
 ) -> Result<Option<Taken>, NoLease> {
     let message = MsgCreateLease { bid_id: Some((&id).into()) };
     let wanted = LeaseId::from(id);
-    match send::send(clients, message, limit).await {
+    match op::send(clients, message, limit).await {
         Ok(outcome) => Ok(Some(Taken { id: wanted, price, outcome })),
         Err(SubmitError::Refused(refusal)) if concerns_bid(&refusal.error) => {
             // Whether the order is still open is looked at next.

@@ -1,6 +1,5 @@
 //! What resources and data sources share: ids, costs, choosing among bids, waiting until a lease is ready.
 
-pub(crate) mod belongs;
 pub(crate) mod bid;
 pub(crate) mod cost;
 pub(crate) mod dseq;
@@ -8,12 +7,10 @@ pub(crate) mod duration;
 pub(crate) mod earlier;
 pub(crate) mod ids;
 pub(crate) mod lease_end;
-pub(crate) mod limit;
 pub(crate) mod manifest;
 pub(crate) mod market;
 pub(crate) mod providers;
 pub(crate) mod selection;
-pub(crate) mod send;
 
 use tfplugin::{Diagnostics, Path};
 

@@ -26,6 +26,37 @@ pub(crate) struct Target {
     pub(crate) provider: Option<String>,
 }
 
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    DeploymentCreate,
+    DeploymentUpdate,
+    DeploymentDeposit,
+    DeploymentClose,
+    LeaseCreate,
+    LeaseManifest,
+    LeaseClose,
+    ActMint,
+    ActBurn,
+}
+
+impl Action {
+    /// As receipts write it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeploymentCreate => "deployment.create",
+            Self::DeploymentUpdate => "deployment.update",
+            Self::DeploymentDeposit => "deployment.deposit",
+            Self::DeploymentClose => "deployment.close",
+            Self::LeaseCreate => "lease.create",
+            Self::LeaseManifest => "lease.manifest",
+            Self::LeaseClose => "lease.close",
+            Self::ActMint => "act.mint",
+            Self::ActBurn => "act.burn",
+        }
+    }
+}
+
 /// A receipt being written. [`Receipt::seal`] makes it the JSON text that goes into state.
 #[derive(Debug)]
 pub(crate) struct Receipt {
@@ -33,8 +64,8 @@ pub(crate) struct Receipt {
     pub(crate) network: Option<String>,
     /// The chain's id.
     pub(crate) chain_id: String,
-    /// What was done: `deployment.create`, `lease.create`, …
-    pub(crate) action: &'static str,
+    /// What was done.
+    pub(crate) action: Action,
     /// What it was done to.
     pub(crate) target: Target,
     /// What was asked for: hashes, resources, price ceiling. Fields that do not apply are left out.
@@ -105,7 +136,7 @@ impl Receipt {
             "platform": "akash",
             "network": self.network,
             "chain_id": self.chain_id,
-            "action": self.action,
+            "action": self.action.as_str(),
             "target": target,
             "request": self.request,
             "response": Value::Object(response),
@@ -141,6 +172,12 @@ pub(crate) fn append(mut receipts: Vec<String>, new: impl IntoIterator<Item = St
     receipts.split_off(receipts.len().saturating_sub(KEPT))
 }
 
+/// Puts a receipt, if there is one, behind those that a state has.
+pub(crate) fn add(receipts: &mut tfplugin::Value<Vec<String>>, new: impl Into<Option<String>>) {
+    let before = std::mem::take(receipts).unwrap_or_default();
+    *receipts = tfplugin::Value::Known(append(before, new.into()));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +187,7 @@ mod tests {
         let receipt = Receipt {
             network: Some("devnet".into()),
             chain_id: "devnet-1".into(),
-            action: "lease.manifest",
+            action: Action::LeaseManifest,
             target: Target {
                 owner: "akash1x".into(),
                 dseq: 42,

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod deployment;
 pub(crate) mod lease;
+mod tracked;
 
 use tfplugin::{DynResource, resource};
 

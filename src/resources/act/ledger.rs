@@ -18,8 +18,8 @@ use serde_json::json;
 
 use super::model::{Queued, coins};
 use crate::clients::Clients;
-use crate::lifecycle::limit::Limit;
-use crate::receipts::{Answer, Receipt, Target};
+use crate::op::{Limit, Op};
+use crate::receipts::{Action, Answer, Target};
 
 /// How often the ledger is looked at: less than once a block.
 const POLL: Duration = Duration::from_secs(2);
@@ -172,23 +172,13 @@ fn price(record: &LedgerRecord) -> Option<Dec> {
 }
 
 /// The receipt of a request that the chain is done with.
-pub(super) fn receipt(
-    clients: &Clients,
-    owner: &str,
-    queued: &Queued,
-    settled: &Settled,
-    reason: Option<String>,
-) -> String {
+pub(super) fn receipt(op: &Op, owner: &str, queued: &Queued, settled: &Settled) -> String {
     let coin = |amount: u128, denom: &str| json!({ "amount": amount.to_string(), "denom": denom });
     let to = becomes(&queued.denom);
-    let receipt = Receipt {
-        network: clients.network.map(str::to_owned),
-        chain_id: clients.chain_id.clone(),
-        action: if queued.denom == "uact" { "act.burn" } else { "act.mint" },
-        target: Target { owner: owner.to_owned(), ..Target::default() },
-        request: json!({ "burn": coin(queued.amount, &queued.denom), "wanted": coin(queued.wanted, to) }),
-        reason,
-    };
+    let action = if queued.denom == "uact" { Action::ActBurn } else { Action::ActMint };
+    let target = Target { owner: owner.to_owned(), ..Target::default() };
+    let request = json!({ "burn": coin(queued.amount, &queued.denom), "wanted": coin(queued.wanted, to) });
+    let receipt = op.receipt(action, target, request);
     let outcome = queued.outcome();
     receipt.seal(match settled {
         Settled::Executed(record) => {

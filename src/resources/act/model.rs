@@ -1,6 +1,6 @@
 //! The values of an `akash_act`: its schema, the state that users see, and what is remembered beside it.
 
-use akash_chain::{Outcome, Pending};
+use akash_chain::{Msg, Outcome, Pending};
 use akash_proto::{Coin, Dec};
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
@@ -141,6 +141,13 @@ impl Queued {
             amount: coin.amount,
             wanted,
         }
+    }
+
+    /// Of a message whose fate was open until now; `seen` are the terms it was reckoned by.
+    pub(crate) fn of(outcome: &Outcome, message: &Msg, seen: Option<&Seen>) -> Self {
+        let coin = message.takes().unwrap_or_else(|| Coin::new(0, "uakt"));
+        let wanted = seen.and_then(|seen| seen.terms.gives(coin.amount));
+        Self::new(outcome, &coin, wanted.unwrap_or_default())
     }
 
     /// The transaction's outcome again, for a receipt.

@@ -6,12 +6,6 @@ use tfplugin::{Diagnostics, Path, PlanUpdate, Value};
 
 use super::ActResource;
 use super::model::{Act, Gate, Goal, Seen, act, akt};
-use crate::clients::Clients;
-
-/// The reason of a receipt.
-pub(super) fn reason(clients: &Clients, reason: &Value<String>) -> Option<String> {
-    reason.known().cloned().or_else(|| clients.reason.clone())
-}
 
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Act, diagnostics: &mut Diagnostics) {

@@ -3,20 +3,20 @@
 
 use akash_chain::{ChainError, Fate, Kind, Pending, QueryError};
 use akash_proto::{
-    Coin, Dec,
+    Dec,
     akash::{
         bme::v1::{MintStatus, Params, QueryStatusResponse},
         oracle::v2::QueryAggregatedPriceResponse,
     },
 };
-use tfplugin::{Diagnostics, Read, Saved, Value};
+use tfplugin::{Read, Saved, Value};
 
+use super::ActResource;
 use super::amount::Terms;
 use super::ledger::{self, Settled};
 use super::model::{Act, Gate, Goal, Private, Queued, Seen, coins};
-use super::{ActResource, plan};
 use crate::clients::Clients;
-use crate::lifecycle::belongs::same_chain;
+use crate::op::{Failure, Op};
 use crate::receipts;
 
 /// The least of a collateral ratio that is shown: 0.0001.
@@ -121,31 +121,16 @@ impl Seen {
     }
 }
 
-/// Reads.
-pub(super) async fn read(
-    clients: &Clients,
-    read: Read<ActResource>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Saved<ActResource>> {
+/// Reads. The wallet is always there.
+pub(super) async fn read(op: &Op, read: Read<ActResource>) -> Result<Option<Saved<ActResource>>, Failure> {
     let Read { mut state, mut private } = read;
-    if !same_chain(clients, &state.chain_id, diagnostics) {
-        return None;
-    }
     let owner = state.owner.as_deref().or(state.id.as_deref()).unwrap_or_default().to_owned();
-    let settled = match settle(clients, &owner, &mut state, &mut private, diagnostics).await {
-        Ok(settled) => settled,
-        Err(error) => {
-            diagnostics.error("The mint can't be looked up", error.to_string());
-            return None;
-        }
-    };
-    let seen = match look(clients, &owner).await {
-        Ok(seen) => seen,
-        Err(error) => {
-            diagnostics.error(format!("The balance of {owner} can't be read"), error.to_string());
-            return None;
-        }
-    };
+    let settled = settle(op, &owner, &mut state, &mut private)
+        .await
+        .map_err(|error| Failure::new("The mint can't be looked up", error.to_string()))?;
+    let seen = look(&op.clients, &owner)
+        .await
+        .map_err(|error| Failure::new(format!("The balance of {owner} can't be read"), error.to_string()))?;
     // The balance moves with every deposit. It changes here only where that has a plan, or something ended.
     let low = state.goal().is_some_and(|goal| seen.missing(goal).is_some());
     if low || settled || !state.balance.is_known() {
@@ -155,8 +140,8 @@ pub(super) async fn read(
         state.receipts = Value::Known(Vec::new());
     }
     private.seen = Some(seen);
-    private.height = Some(clients.chain.seen_height());
-    Some(Saved { state, private })
+    private.height = Some(op.clients.chain.seen_height());
+    Ok(Some(Saved { state, private }))
 }
 
 /// What became of the transaction of a mint. Where no node can show it the ledger tells, once its time has run out.
@@ -173,25 +158,18 @@ pub(super) async fn fate(clients: &Clients, pending: &Pending) -> Result<Fate, Q
 }
 
 /// What came of a mint that was sent and not seen to its end. Whether it has come to an end.
-async fn settle(
-    clients: &Clients,
-    owner: &str,
-    state: &mut Act,
-    private: &mut Private,
-    diagnostics: &mut Diagnostics,
-) -> Result<bool, QueryError> {
+async fn settle(op: &Op, owner: &str, state: &mut Act, private: &mut Private) -> Result<bool, QueryError> {
+    let clients = &op.clients;
     if let Some(pending) = &private.pending {
         match fate(clients, pending).await? {
             Fate::Included(outcome) => {
-                let coin = pending.message.takes().unwrap_or_else(|| Coin::new(0, "uakt"));
-                let wanted = private.seen.as_ref().and_then(|seen| seen.terms.gives(coin.amount));
-                private.queued = Some(Queued::new(&outcome, &coin, wanted.unwrap_or_default()));
+                private.queued = Some(Queued::of(&outcome, &pending.message, private.seen.as_ref()));
             }
-            Fate::Refused(refusal) => diagnostics.warning(
+            Fate::Refused(refusal) => op.warn(
                 "Nothing was minted",
                 format!("The chain refused transaction {}: {refusal}.", pending.tx_hash),
             ),
-            Fate::DidNotHappen => diagnostics.warning(
+            Fate::DidNotHappen => op.warn(
                 "Nothing was minted",
                 format!(
                     "Transaction {} did not come into a block before its time ran out; nothing was spent.",
@@ -199,7 +177,7 @@ async fn settle(
                 ),
             ),
             Fate::Open => {
-                diagnostics.warning(
+                op.warn(
                     "The mint is still pending",
                     format!(
                         "It is not known yet whether transaction {} was included; apply waits for it.",
@@ -215,7 +193,7 @@ async fn settle(
     let Some(Some(settled)) = ledger::look(clients, owner, &queued.line()).await? else { return Ok(false) };
     clients.chain.remember_height(clients.chain.seen_height());
     if let Settled::Canceled(reason) = &settled {
-        diagnostics.warning(
+        op.warn(
             "The mint was cancelled by the chain",
             format!(
                 "{} and cancelled; {} came back. {}",
@@ -225,8 +203,7 @@ async fn settle(
             ),
         );
     }
-    let reason = plan::reason(clients, &state.reason);
-    let receipt = ledger::receipt(clients, owner, &queued, &settled, reason);
+    let receipt = ledger::receipt(op, owner, &queued, &settled);
     state.receipts = Value::Known(receipts::append(state.receipts.clone().unwrap_or_default(), [receipt]));
     private.queued = None;
     Ok(true)

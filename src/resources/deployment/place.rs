@@ -4,15 +4,14 @@
 
 use akash_chain::{Fate, Msg, Outcome};
 use akash_proto::akash::deployment::v1beta4::{MsgCreateDeployment, QueryDeploymentResponse};
-use akash_proto::id::{DeploymentId, IdError};
+use akash_proto::id::DeploymentId;
 use akash_sdl::{Group, Sdl};
-use tfplugin::{Diagnostics, Path};
 
 use super::model::Deployment;
 use super::read;
-use crate::clients::Clients;
 use crate::journal::Earlier;
-use crate::lifecycle::{dseq, earlier, limit::Limit};
+use crate::lifecycle::{dseq, earlier};
+use crate::op::{Failure, Op};
 
 /// How many generations of a name are looked through: so often a named deployment can be closed and made anew.
 const GENERATIONS: u32 = 10_000;
@@ -33,73 +32,49 @@ pub(super) struct Existing {
     pub(super) created_by: Option<Outcome>,
 }
 
-/// Finds the place. `None`: an error has been told, and nothing was sent.
-pub(super) async fn find(
-    clients: &Clients,
-    owner: &str,
-    config: &Deployment,
-    sdl: &Sdl,
-    limit: &Limit,
-    diagnostics: &mut Diagnostics,
-) -> Option<Place> {
-    let Some(name) = config.name.as_deref() else {
-        return match cut_off(clients, owner, sdl, limit, diagnostics).await {
-            Ok(Some(existing)) => Some(Place::Existing(Box::new(existing))),
-            Ok(None) => id_of(DeploymentId::new(owner, dseq::random()), diagnostics).map(Place::New),
-            Err(()) => None,
+/// Finds the place; sends nothing.
+pub(super) async fn find(op: &Op, owner: &str, planned: &Deployment, sdl: &Sdl) -> Result<Place, Failure> {
+    // Only a wallet without an address could lack an id.
+    let id_of = |dseq: u64| {
+        DeploymentId::new(owner, dseq)
+            .map_err(|error| Failure::new("No id for the deployment", format!("{error}. Nothing was sent.")))
+    };
+    let Some(name) = planned.name.as_deref() else {
+        return match cut_off(op, owner, sdl).await? {
+            Some(existing) => Ok(Place::Existing(Box::new(existing))),
+            None => id_of(dseq::random()).map(Place::New),
         };
     };
     for generation in 0..GENERATIONS {
-        if limit.ended() {
-            diagnostics.error("Stopped", "Stopped before anything was sent.");
-            return None;
+        if op.limit.ended() {
+            return Err(op.ended("It ended before anything was sent."));
         }
-        let id = id_of(DeploymentId::new(owner, dseq::named(owner, name, generation)), diagnostics)?;
+        let id = id_of(dseq::named(owner, name, generation))?;
         // A create of an earlier run may still be on its way.
-        if !earlier::settle(clients, &id, limit, diagnostics).await {
-            return None;
-        }
-        match clients.chain.deployment(&id).await {
-            Ok(None) => return Some(Place::New(id)),
-            Ok(Some(found)) if read::closed(&found).is_some() => {}
-            Ok(Some(found)) => {
-                return named(clients, config, name, id, found, sdl, limit, diagnostics)
-                    .await
-                    .map(|existing| Place::Existing(Box::new(existing)));
-            }
-            Err(error) => {
-                diagnostics
-                    .error("The chain can't be asked for the name", format!("{error}. Nothing was sent."));
-                return None;
+        earlier::settle(op, &id).await?;
+        let found = op.clients.chain.deployment(&id).await.map_err(|error| {
+            Failure::new("The chain can't be asked for the name", format!("{error}. Nothing was sent."))
+        })?;
+        match found {
+            None => return Ok(Place::New(id)),
+            Some(found) if read::closed(&found).is_some() => {}
+            Some(found) => {
+                let existing = named(op, planned, name, id, found, sdl).await?;
+                return Ok(Place::Existing(Box::new(existing)));
             }
         }
     }
-    diagnostics.error_at(
-        &Path::root("name"),
+    Err(Failure::at(
+        "name",
         "The name is used up",
         format!("\"{name}\" was created and closed {GENERATIONS} times by this wallet. Choose another name."),
-    );
-    None
-}
-
-/// The id, which only a wallet without an address could lack.
-fn id_of(id: Result<DeploymentId, IdError>, diagnostics: &mut Diagnostics) -> Option<DeploymentId> {
-    id.map_err(|error| diagnostics.error("No id for the deployment", format!("{error}. Nothing was sent.")))
-        .ok()
+    ))
 }
 
 /// The creates of earlier runs that no state may know.
-async fn creates(
-    clients: &Clients,
-    owner: &str,
-    diagnostics: &mut Diagnostics,
-) -> Option<Vec<(Earlier, MsgCreateDeployment)>> {
-    let unreturned = clients
-        .journal
-        .unreturned(owner)
-        .await
-        .map_err(|error| earlier::unreadable(&error, diagnostics))
-        .ok()?;
+async fn creates(op: &Op, owner: &str) -> Result<Vec<(Earlier, MsgCreateDeployment)>, Failure> {
+    let unreturned =
+        op.clients.journal.unreturned(owner).await.map_err(|error| earlier::unreadable(&error))?;
     let creates = unreturned.into_iter().filter_map(|earlier| match &earlier.intent.pending.message {
         Msg::CreateDeployment(message) => {
             let message = message.clone();
@@ -107,33 +82,24 @@ async fn creates(
         }
         _ => None,
     });
-    Some(creates.collect())
+    Ok(creates.collect())
 }
 
 /// A deployment without a name that an earlier run created with these very groups and that no state knows.
-async fn cut_off(
-    clients: &Clients,
-    owner: &str,
-    sdl: &Sdl,
-    limit: &Limit,
-    diagnostics: &mut Diagnostics,
-) -> Result<Option<Existing>, ()> {
-    let creates = creates(clients, owner, diagnostics).await.ok_or(())?;
+async fn cut_off(op: &Op, owner: &str, sdl: &Sdl) -> Result<Option<Existing>, Failure> {
     let groups: Vec<_> = sdl.groups.iter().map(Group::to_proto).collect();
     let window = sdl.reclamation.map(|window| window.as_secs());
-    let mut alike: Vec<_> = creates
-        .into_iter()
-        .filter(|(earlier, message)| {
-            let reclamation = message.reclamation.as_ref().and_then(|one| one.min_window.as_ref());
-            let seconds = reclamation.and_then(|window| u64::try_from(window.seconds).ok());
-            earlier.intent.name.is_none() && message.groups == groups && seconds == window
-        })
-        .collect();
+    let mut alike = creates(op, owner).await?;
+    alike.retain(|(earlier, message)| {
+        let reclamation = message.reclamation.as_ref().and_then(|one| one.min_window.as_ref());
+        let seconds = reclamation.and_then(|window| u64::try_from(window.seconds).ok());
+        earlier.intent.name.is_none() && message.groups == groups && seconds == window
+    });
     // The one with the same manifest first: of two that were cut off, each finds its own.
     alike.sort_by_key(|(_, message)| message.hash != sdl.hash());
     for (earlier, message) in alike {
         let Some(id) = message.id.and_then(|id| DeploymentId::try_from(&id).ok()) else { continue };
-        if let Some(existing) = claim(clients, &earlier, id, limit, diagnostics).await? {
+        if let Some(existing) = claim(op, &earlier, id).await? {
             return Ok(Some(existing));
         }
     }
@@ -141,62 +107,46 @@ async fn cut_off(
 }
 
 /// Takes over what an earlier run created, if it is active and nobody else takes it.
-async fn claim(
-    clients: &Clients,
-    earlier: &Earlier,
-    id: DeploymentId,
-    limit: &Limit,
-    diagnostics: &mut Diagnostics,
-) -> Result<Option<Existing>, ()> {
-    let Some(fate) = earlier::fate(clients, earlier, limit, diagnostics).await else { return Err(()) };
-    let Fate::Included(outcome) = fate else { return Ok(None) };
-    let found = clients.chain.deployment(&id).await.map_err(|error| {
-        diagnostics
-            .error(format!("Deployment {} can't be read", id.dseq()), format!("{error}. Nothing was sent."));
+async fn claim(op: &Op, earlier: &Earlier, id: DeploymentId) -> Result<Option<Existing>, Failure> {
+    let Fate::Included(outcome) = earlier::fate(op, earlier).await? else { return Ok(None) };
+    let found = op.clients.chain.deployment(&id).await.map_err(|error| {
+        Failure::new(format!("Deployment {} can't be read", id.dseq()), format!("{error}. Nothing was sent."))
     })?;
     let Some(found) = found.filter(|found| read::closed(found).is_none()) else {
-        clients.journal.gone(earlier).await;
+        op.clients.journal.gone(earlier).await;
         return Ok(None);
     };
-    let claimed = clients.journal.claim(earlier).await.map_err(|error| {
-        diagnostics.error(
+    let claimed = op.clients.journal.claim(earlier).await.map_err(|error| {
+        Failure::new(
             format!("Deployment {} can't be taken over", id.dseq()),
             format!(
                 "An earlier run created it and was cut off, and the journal can't be written: {error}. Nothing was sent."
             ),
-        );
+        )
     })?;
     Ok(claimed.then_some(Existing { id, found, created_by: Some(outcome) }))
 }
 
-/// The active deployment of this name, if it may be taken over; else an error says what it is and how to import it.
-#[allow(clippy::too_many_arguments, reason = "one step of find, with all that find has at hand")]
+/// The active deployment of this name, if it may be taken over; else a failure says what it is and how to import it.
 async fn named(
-    clients: &Clients,
-    config: &Deployment,
+    op: &Op,
+    planned: &Deployment,
     name: &str,
     id: DeploymentId,
     found: QueryDeploymentResponse,
     sdl: &Sdl,
-    limit: &Limit,
-    diagnostics: &mut Diagnostics,
-) -> Option<Existing> {
-    let groups = match read::chain_groups(&found) {
-        Ok(groups) => groups,
-        Err(error) => {
-            diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error);
-            return None;
-        }
-    };
+) -> Result<Existing, Failure> {
+    let groups = read::chain_groups(&found)
+        .map_err(|error| Failure::new(format!("Deployment {} can't be read", id.dseq()), error))?;
     let change = akash_sdl::diff(&groups, sdl);
-    let creates = creates(clients, id.owner(), diagnostics).await?;
+    let creates = creates(op, id.owner()).await?;
     let ours = creates.into_iter().find(|(_, message)| message.id == Some((&id).into()));
-    let adopt = config.adopt.known() == Some(&true);
+    let adopt = planned.adopt.known() == Some(&true);
     if (ours.is_some() || adopt)
         && let Some(reason) = change.replace.iter().chain(&change.market).next()
     {
-        diagnostics.error_at(
-            &Path::root("sdl"),
+        return Err(Failure::at(
+            "sdl",
             format!("The deployment named \"{name}\" that exists has other groups"),
             format!(
                 "It is deployment {}; {}: {}. The chain can't change that, so it is not taken over. Nothing was sent. \
@@ -206,38 +156,29 @@ async fn named(
                 reason.detail,
                 import(&id)
             ),
-        );
-        return None;
+        ));
     }
-    if let Some((earlier, _)) = ours {
-        match claim(clients, &earlier, id.clone(), limit, diagnostics).await {
-            Ok(Some(existing)) => return Some(existing),
-            Ok(None) => {}
-            Err(()) => return None,
-        }
+    if let Some((earlier, _)) = ours
+        && let Some(existing) = claim(op, &earlier, id.clone()).await?
+    {
+        return Ok(existing);
     }
     if adopt {
-        return Some(Existing { id, found, created_by: None });
+        return Ok(Existing { id, found, created_by: None });
     }
-    taken(name, &id, Some(&found), diagnostics);
-    None
+    Err(taken(name, &id, Some(&found)))
 }
 
 fn import(id: &DeploymentId) -> String {
     format!("import {{\n  to = akash_deployment.RESOURCE\n  id = \"{id}\"\n}}")
 }
 
-/// The error of a name that an active deployment has.
-pub(super) fn taken(
-    name: &str,
-    id: &DeploymentId,
-    found: Option<&QueryDeploymentResponse>,
-    diagnostics: &mut Diagnostics,
-) {
+/// The failure of a name that an active deployment has.
+pub(super) fn taken(name: &str, id: &DeploymentId, found: Option<&QueryDeploymentResponse>) -> Failure {
     let height = found.and_then(|found| found.deployment.as_ref()).map(|deployment| deployment.created_at);
     let since = height.map_or_else(String::new, |height| format!(", created in block {height}"));
-    diagnostics.error_at(
-        &Path::root("name"),
+    Failure::at(
+        "name",
         format!("A deployment named \"{name}\" is active already"),
         format!(
             "It is deployment {}{since}, of this wallet. Nothing was sent. Another configuration or machine made it, or this one \
@@ -247,5 +188,5 @@ pub(super) fn taken(
             id.dseq(),
             import(id)
         ),
-    );
+    )
 }

@@ -10,6 +10,7 @@ use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
 use super::DeploymentResource;
 use super::model::Deployment;
 use crate::lifecycle::{dseq, lease_end::Reclaim, manifest::ManifestAttribute, not_built};
+use crate::op::Failure;
 
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Deployment, diagnostics: &mut Diagnostics) {
@@ -74,20 +75,21 @@ fn tell(compilation: Compilation, text: &str, diagnostics: &mut Diagnostics) {
 }
 
 /// The SDL of a text that has been validated.
-pub(super) fn compiled(text: &str, diagnostics: &mut Diagnostics) -> Option<Sdl> {
+pub(super) fn compiled(text: &str) -> Result<Sdl, Failure> {
     let mut compilation = akash_sdl::compile(text);
-    let sdl = compilation.sdl.take();
-    if sdl.is_none() {
-        tell(compilation, text, diagnostics);
-    }
-    sdl
+    compilation.sdl.take().ok_or_else(|| {
+        let mut told = Diagnostics::new();
+        tell(compilation, text, &mut told);
+        Failure::from(told)
+    })
 }
 
 /// Plans a new deployment: all that the SDL alone decides is known.
 pub(super) fn create(plan: &mut PlanCreate<DeploymentResource>, diagnostics: &mut Diagnostics) {
     let Value::Known(text) = &plan.config.sdl else { return };
-    if let Some(sdl) = compiled(text, diagnostics) {
-        plan.planned.set_compiled(&sdl);
+    match compiled(text) {
+        Ok(sdl) => plan.planned.set_compiled(&sdl),
+        Err(failure) => failure.tell(diagnostics),
     }
 }
 
@@ -110,7 +112,10 @@ pub(super) fn update(plan: &mut PlanUpdate<DeploymentResource>, diagnostics: &mu
             );
         }
         Value::Known(text) => {
-            let Some(sdl) = compiled(text, diagnostics) else { return };
+            let sdl = match compiled(text) {
+                Ok(sdl) => sdl,
+                Err(failure) => return failure.tell(diagnostics),
+            };
             let same = prior.sdl.known().is_some_and(|prior| same_meaning(prior, &sdl));
             if same {
                 planned.sdl = prior.sdl.clone();

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use akash_chain::{Fate, Listing, Pending};
+use akash_chain::Listing;
 use akash_proto::Dec;
 use akash_proto::akash::deployment::v1beta4::{QueryDeploymentResponse, group};
 use akash_proto::akash::{
@@ -12,118 +12,60 @@ use akash_proto::akash::{
 };
 use akash_proto::id::DeploymentId;
 use akash_sdl::Group;
-use tfplugin::{Diagnostics, Read, Saved, Value};
+use tfplugin::{Read, Saved, Value};
 
 use super::DeploymentResource;
 use super::model::{Deployment, Private};
 use crate::clients::Clients;
-use crate::lifecycle::{belongs::same_chain, ids, lease_end::Reclaim};
+use crate::lifecycle::{ids, lease_end::Reclaim};
+use crate::op::{Failure, Found, Op};
 use crate::receipts::hex;
 
-/// Reads; `None` without an error: the deployment is gone, and a warning says why.
+/// Reads; `None`: the deployment is gone, and a warning says why.
 pub(super) async fn read(
-    clients: &Clients,
+    op: &Op,
     read: Read<DeploymentResource>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Saved<DeploymentResource>> {
+) -> Result<Option<Saved<DeploymentResource>>, Failure> {
     let Read { mut state, mut private } = read;
-    if !same_chain(clients, &state.chain_id, diagnostics) {
-        return None;
-    }
-    let id = match ids::deployment(state.id.as_deref().unwrap_or_default(), None) {
-        Ok(id) => id,
-        Err(error) => {
-            diagnostics.error("The state has no usable id", format!("{error}."));
-            return None;
+    let id = ids::deployment(state.id.as_deref().unwrap_or_default(), None)
+        .map_err(|error| Failure::new("The state has no usable id", format!("{error}.")))?;
+    let what = format!("Deployment {}", id.dseq());
+    if let Some(pending) = &private.pending {
+        match op.find(pending, &what, "was not created").await? {
+            Found::Created => {}
+            Found::Nothing => return Ok(None),
+            Found::Unknown => return Ok(Some(Saved { state, private })),
         }
-    };
-    if let Some(pending) = &private.pending
-        && !settle_pending(clients, pending, &id, diagnostics).await?
-    {
-        return Some(Saved { state, private });
     }
-    let found = match lookup(clients, &id).await {
-        Ok(found) => found,
-        Err(error) => {
-            diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error.to_string());
-            return None;
-        }
-    };
+    let unreadable = |error: String| Failure::new(format!("{what} can't be read"), error);
+    let found = lookup(&op.clients, &id).await.map_err(|error| unreadable(error.to_string()))?;
     let Some((found, listing)) = found else {
-        diagnostics.warning(
-            format!("Deployment {} is not on the chain", id.dseq()),
+        op.warn(
+            format!("{what} is not on the chain"),
             format!(
                 "{} has no deployment of {} with this dseq. It is removed from state; the plan creates it.",
-                clients.chain_id,
+                op.clients.chain_id,
                 id.owner()
             ),
         );
-        return None;
+        return Ok(None);
     };
     if let Some(reason) = closed(&found) {
-        diagnostics.warning(
-            format!("Deployment {} is closed", id.dseq()),
+        op.warn(
+            format!("{what} is closed"),
             format!(
                 "{reason} It can't be opened again. It is removed from state; the plan creates a new one."
             ),
         );
-        return None;
+        return Ok(None);
     }
-    if let Err(error) = record(&mut state, &mut private, &found) {
-        diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error);
-        return None;
-    }
+    record(&mut state, &mut private, &found).map_err(unreadable)?;
     private.pending = None;
     private.height = Some(listing.height);
     let leases = listing.leases.iter().filter_map(|row| row.lease.as_ref());
     let of_this = leases.filter(|lease| lease.id.as_ref().is_some_and(|lease| lease.dseq == id.dseq()));
     private.reclaimed = of_this.filter_map(Reclaim::of).collect();
-    Some(Saved { state, private })
-}
-
-/// What became of a create whose fate was open. `Some(true)`: look at the deployment; `Some(false)`: still not known;
-/// `None`: there is no deployment, or an error.
-async fn settle_pending(
-    clients: &Clients,
-    pending: &Pending,
-    id: &DeploymentId,
-    diagnostics: &mut Diagnostics,
-) -> Option<bool> {
-    match clients.chain.fate(pending).await {
-        Ok(Fate::Included(_)) => Some(true),
-        Ok(Fate::Refused(refusal)) => {
-            diagnostics.warning(
-                format!("Deployment {} was not created", id.dseq()),
-                format!("{refusal} It is removed from state; the plan creates it."),
-            );
-            None
-        }
-        Ok(Fate::DidNotHappen) => {
-            diagnostics.warning(
-                format!("Deployment {} was not created", id.dseq()),
-                format!(
-                    "Transaction {} did not come into a block before its time ran out; nothing was spent. It is removed \
-                     from state; the plan creates it.",
-                    pending.tx_hash
-                ),
-            );
-            None
-        }
-        Ok(Fate::Open) => {
-            diagnostics.warning(
-                format!("Deployment {} is still pending", id.dseq()),
-                format!(
-                    "It is not known yet whether transaction {} was included; the next plan looks again.",
-                    pending.tx_hash
-                ),
-            );
-            Some(false)
-        }
-        Err(error) => {
-            diagnostics.error(format!("Deployment {} can't be read", id.dseq()), error.to_string());
-            None
-        }
-    }
+    Ok(Some(Saved { state, private }))
 }
 
 /// The deployment with the listing it was read with: from the listing that all reads of this owner share, or by itself

@@ -1,75 +1,53 @@
 //! `akash_lease`: a provider's bid taken, its manifest uploaded, its services ready.
 
-mod apply;
+mod acquire;
+mod create;
+mod delete;
+mod keep;
 pub(crate) mod model;
 mod plan;
 mod read;
 mod ready;
+mod receipt;
+mod update;
+mod upload;
+mod wanted;
 
+use akash_proto::id::GroupId;
 use tfplugin::{
-    Context, Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Resource,
-    Saved, Schema, Update, Value, async_trait,
+    Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Saved, Schema, Update,
+    Value, async_trait,
 };
 
-use crate::clients::{Clients, Shared};
-use crate::journal::Subject;
-use crate::lifecycle::belongs::{same_chain, same_owner};
+use super::tracked::{OnChain, Tracked};
+use crate::clients::Clients;
+use crate::journal::About;
+use crate::lifecycle::duration::Timeouts;
 use crate::lifecycle::ids::{self, LeaseIdentity};
+use crate::op::{Failure, Op};
 use model::{Lease, Private};
 
 /// The resource.
-#[derive(Debug)]
-pub(crate) struct LeaseResource {
-    shared: Shared,
-}
+pub(crate) type LeaseResource = Tracked<Lease>;
 
-impl LeaseResource {
-    /// The resource over the provider's shared clients.
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared }
-    }
-
-    /// A state has this lease: the journal must not give it to another create.
-    async fn seen(&self, state: &Lease) {
-        if let Some(clients) = self.shared.ready()
-            && let Some(subject) = subject(&clients, state)
-        {
-            clients.journal.seen(subject).await;
-        }
-    }
-}
-
-/// What the journal calls the lease that a state has.
-fn subject(clients: &Clients, state: &Lease) -> Option<Subject> {
-    let id = ids::group(state.id.as_deref()?, None).ok()?;
-    Some(clients.journal.subject(&id))
-}
-
-/// The journal's mark follows the answer.
-fn answering(clients: &Clients, cx: &Context, what: &'static str, state: &Lease) {
-    clients.journal.answering(cx, what, subject(clients, state));
-}
-
-/// The account that owns a lease, by its id.
-fn owner(state: &Lease) -> Option<String> {
-    ids::group(state.id.as_deref()?, None).ok().map(|id| id.owner().to_owned())
+/// The group that a state is a lease of.
+fn group(state: &Lease) -> Option<GroupId> {
+    ids::group(state.id.as_deref()?, None).ok()
 }
 
 #[async_trait]
-impl Resource for LeaseResource {
-    type Model = Lease;
+impl OnChain for Lease {
     type Private = Private;
     type Identity = LeaseIdentity;
 
-    fn type_name(&self) -> &'static str {
-        "akash_lease"
-    }
+    const TYPE_NAME: &'static str = "akash_lease";
+    const ANSWERS: [&'static str; 3] = ["lease", "upload", "pause"];
 
-    fn schema(&self) -> Schema {
+    fn schema() -> Schema {
         model::schema()
     }
 
-    fn identity_schema(&self) -> Option<IdentitySchema> {
+    fn identity_schema() -> Option<IdentitySchema> {
         let schema = IdentitySchema::new()
             .optional("owner", "The account that owns it; by default the wallet.")
             .required("dseq", "The deployment's sequence number.")
@@ -77,8 +55,8 @@ impl Resource for LeaseResource {
         Some(schema)
     }
 
-    fn identity(&self, state: &Lease) -> Option<LeaseIdentity> {
-        let id = ids::group(state.id.as_deref()?, None).ok()?;
+    fn identity(&self) -> Option<LeaseIdentity> {
+        let id = group(self)?;
         Some(LeaseIdentity {
             owner: id.owner().into(),
             dseq: id.dseq().to_string().into(),
@@ -86,120 +64,74 @@ impl Resource for LeaseResource {
         })
     }
 
-    async fn validate(&self, _: &Context, config: &Lease, diagnostics: &mut Diagnostics) {
-        plan::validate(config, diagnostics);
+    fn chain_id(&self) -> &Value<String> {
+        &self.chain_id
     }
 
-    async fn plan_create(&self, _: &Context, plan: &mut PlanCreate<Self>, diagnostics: &mut Diagnostics) {
+    fn owner(&self) -> Option<String> {
+        group(self).map(|id| id.owner().to_owned())
+    }
+
+    fn about(&self) -> Option<About> {
+        group(self).as_ref().map(About::from)
+    }
+
+    fn timeouts(&self) -> &Value<Timeouts> {
+        &self.timeouts
+    }
+
+    fn reason(&self) -> &Value<String> {
+        &self.reason
+    }
+
+    fn height(private: &mut Private) -> &mut Option<u64> {
+        &mut private.height
+    }
+
+    fn validate(&self, diagnostics: &mut Diagnostics) {
+        plan::validate(self, diagnostics);
+    }
+
+    fn plan_create(plan: &mut PlanCreate<LeaseResource>, diagnostics: &mut Diagnostics) {
         plan::create(plan, diagnostics);
     }
 
-    async fn plan_update(&self, _: &Context, plan: &mut PlanUpdate<Self>, diagnostics: &mut Diagnostics) {
-        if let Some(clients) = self.shared.ready()
-            && !same_chain(&clients, &plan.prior.chain_id, diagnostics)
-        {
-            return;
-        }
-        self.seen(&plan.prior).await;
+    fn plan_update(plan: &mut PlanUpdate<LeaseResource>, diagnostics: &mut Diagnostics) {
         plan::update(plan, diagnostics);
-        let changes = plan.planned != plan.prior || !plan.replace.is_empty();
-        if let Some(clients) = self.shared.ready().filter(|_| changes) {
-            same_owner(&clients, owner(&plan.prior).as_deref(), diagnostics);
-        }
     }
 
-    async fn plan_delete(&self, _: &Context, prior: &Lease, _: &Private, diagnostics: &mut Diagnostics) {
-        if let Some(clients) = self.shared.ready() {
-            let _ = same_chain(&clients, &prior.chain_id, diagnostics)
-                && same_owner(&clients, owner(prior).as_deref(), diagnostics);
-        }
-        self.seen(prior).await;
+    async fn create(op: &Op, create: Create<LeaseResource>) -> Result<Saved<LeaseResource>, Failure> {
+        create::create(op, create).await
     }
 
-    async fn create(
-        &self,
-        cx: &Context,
-        create: Create<Self>,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<Saved<Self>> {
-        let clients = self.shared.clients(diagnostics)?;
-        let saved = apply::create(&clients, cx, create, diagnostics).await?;
-        answering(&clients, cx, "lease", &saved.state);
-        Some(saved)
+    async fn read(op: &Op, read: Read<LeaseResource>) -> Result<Option<Saved<LeaseResource>>, Failure> {
+        read::read(op, read).await
     }
 
-    async fn read(
-        &self,
-        _: &Context,
-        read: Read<Self>,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<Saved<Self>> {
-        if self.shared.is_unknown() {
-            return Some(Saved { state: read.state, private: read.private });
-        }
-        let clients = self.shared.clients_at(read.private.height, diagnostics)?;
-        self.seen(&read.state).await;
-        read::read(&clients, read, diagnostics).await
+    async fn update(op: &Op, update: Update<LeaseResource>) -> Saved<LeaseResource> {
+        update::update(op, update).await
     }
 
-    async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self> {
-        match self.shared.clients_at(update.private.height, diagnostics) {
-            Some(clients) => {
-                self.seen(&update.prior).await;
-                let mut saved = apply::update(&clients, cx, update, diagnostics).await;
-                saved.private.height = Some(clients.chain.remembered_height());
-                answering(&clients, cx, "upload", &saved.state);
-                saved
-            }
-            None => Saved { state: update.prior, private: update.private },
-        }
+    async fn delete(op: &Op, delete: Delete<LeaseResource>) -> Result<(), Failure> {
+        delete::delete(op, delete).await
     }
 
-    async fn delete(&self, cx: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
-        if let Some(clients) = self.shared.clients_at(delete.private.height, diagnostics) {
-            self.seen(&delete.prior).await;
-            let prior = delete.prior.clone();
-            apply::delete(&clients, cx, delete, diagnostics).await;
-            answering(&clients, cx, "pause", &prior);
-        }
-    }
-
-    async fn import(
-        &self,
-        _: &Context,
-        import: Import<LeaseIdentity>,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<Saved<Self>> {
-        let clients = self.shared.clients(diagnostics)?;
+    fn import(clients: &Clients, import: Import<LeaseIdentity>) -> Result<Self, Failure> {
         let wallet = clients.owner.as_deref();
         let id = match &import {
             Import::Id(id) => ids::group(id, wallet),
-            Import::Identity(identity) => {
-                let dseq = identity.dseq.as_deref().unwrap_or_default();
-                ids::deployment_of(identity.owner.as_deref(), dseq, wallet).and_then(|deployment| {
-                    let gseq = identity.gseq.known().copied().unwrap_or_default();
-                    deployment.group(gseq).map_err(|_| "gseq counts from 1".to_owned())
-                })
-            }
+            Import::Identity(identity) => ids::group_of(identity, wallet),
         };
-        match id {
-            Ok(id) => {
-                let state = Lease {
-                    id: id.to_string().into(),
-                    deployment: id.deployment().to_string().into(),
-                    chain_id: clients.chain_id.as_str().into(),
-                    receipts: Value::Known(Vec::new()),
-                    ..Lease::default()
-                };
-                Some(Saved { state, private: Private::default() })
-            }
-            Err(error) => {
-                diagnostics.error(
-                    "Not the id of a lease",
-                    format!("{error}. A lease is imported by OWNER/DSEQ/GSEQ, DSEQ/GSEQ (of the wallet), or its identity."),
-                );
-                None
-            }
-        }
+        let id = id.map_err(|error| {
+            let forms = "A lease is imported by OWNER/DSEQ/GSEQ, DSEQ/GSEQ (of the wallet), or its identity.";
+            Failure::new("Not the id of a lease", format!("{error}. {forms}"))
+        })?;
+        Ok(Self {
+            id: id.to_string().into(),
+            deployment: id.deployment().to_string().into(),
+            chain_id: clients.chain_id.as_str().into(),
+            receipts: Value::Known(Vec::new()),
+            ..Self::default()
+        })
     }
 }

@@ -8,6 +8,7 @@ use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
 use super::LeaseResource;
 use super::model::{Lease, Private, addresses_depend_on};
 use crate::lifecycle::{ids, lease_end::Reclaim, manifest::ManifestAttribute, not_built};
+use crate::op::Failure;
 
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Lease, diagnostics: &mut Diagnostics) {
@@ -139,7 +140,7 @@ pub(super) fn update(plan: &mut PlanUpdate<LeaseResource>, diagnostics: &mut Dia
     let step = step(config, prior, &plan.private);
     if let Some(reclaim) = plan.private.reclaim.as_ref().filter(|_| step != Step::Move) {
         if uploads(config, prior) {
-            return refuse_upload(reclaim, diagnostics);
+            return refused_upload(reclaim).tell(diagnostics);
         }
         reclaimed(reclaim, diagnostics);
     }
@@ -197,9 +198,9 @@ pub(super) fn reclaimed(reclaim: &Reclaim, diagnostics: &mut Diagnostics) {
 }
 
 /// The provider answers an upload with 404 by now, and the new hash would be paid for by then.
-pub(super) fn refuse_upload(reclaim: &Reclaim, diagnostics: &mut Diagnostics) {
-    diagnostics.error_at(
-        &Path::root("manifest"),
+pub(super) fn refused_upload(reclaim: &Reclaim) -> Failure {
+    Failure::at(
+        "manifest",
         "The provider reclaims the lease and takes no other manifest",
         format!(
             "{} Nothing was sent. To go on elsewhere with the new manifest set `provider_address` to another provider in \
@@ -207,7 +208,7 @@ pub(super) fn refuse_upload(reclaim: &Reclaim, diagnostics: &mut Diagnostics) {
              the SDL as it was.",
             reclaim.text()
         ),
-    );
+    )
 }
 
 /// Whether `config.group` names another group of the deployment than the lease is of.

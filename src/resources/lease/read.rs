@@ -1,109 +1,61 @@
 //! Reading an `akash_lease` from chain and provider. A provider that is down or says less changes nothing: destroy
 //! must always work.
 
-use akash_chain::{Fate, Pending, QueryError};
+use akash_chain::QueryError;
 use akash_gateway::{GatewayError, LeaseRef};
 use akash_proto::Dec;
 use akash_proto::akash::market::v1::{self as market_v1, lease};
 use akash_proto::id::{GroupId, LeaseId};
 use secrecy::{ExposeSecret, SecretString};
-use tfplugin::{Diagnostics, Read, Saved, Value};
+use tfplugin::{Read, Saved, Value};
 
 use super::LeaseResource;
-use super::apply::digest;
 use super::model::{Lease, Private};
 use super::plan;
+use super::wanted::digest;
 use crate::clients::Clients;
-use crate::lifecycle::belongs::same_chain;
 use crate::lifecycle::lease_end::{self, Reclaim};
 use crate::lifecycle::{cost::Cost, ids, manifest::ManifestAttribute, market, providers};
+use crate::op::{Failure, Found, Op};
 use crate::resources::deployment::is_closed;
 
-/// Reads; `None` without an error: there is no such lease, and a warning says why.
+/// Reads; `None`: there is no such lease, and a warning says why.
 pub(super) async fn read(
-    clients: &Clients,
+    op: &Op,
     read: Read<LeaseResource>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Saved<LeaseResource>> {
+) -> Result<Option<Saved<LeaseResource>>, Failure> {
     let Read { mut state, mut private } = read;
-    if !same_chain(clients, &state.chain_id, diagnostics) {
-        return None;
-    }
-    let id = match ids::group(state.id.as_deref().unwrap_or_default(), None) {
-        Ok(id) => id,
-        Err(error) => {
-            diagnostics.error("The state has no usable id", format!("{error}."));
-            return None;
+    let id = ids::group(state.id.as_deref().unwrap_or_default(), None)
+        .map_err(|error| Failure::new("The state has no usable id", format!("{error}.")))?;
+    let what = format!("Lease {id}");
+    if let Some(pending) = &private.pending {
+        match op.find(pending, &what, "was not taken").await? {
+            Found::Created => {}
+            Found::Nothing => return Ok(None),
+            Found::Unknown => return Ok(Some(Saved { state, private })),
         }
-    };
-    if let Some(pending) = &private.pending
-        && !settle_pending(clients, pending, &id, diagnostics).await?
-    {
-        return Some(Saved { state, private });
     }
-    match look(clients, &id, &state).await {
-        Ok(Seen::Running(lease, height)) => {
+    let seen = look(&op.clients, &id, &state).await;
+    match seen.map_err(|error| Failure::new(format!("{what} can't be read"), error.to_string()))? {
+        Seen::Running(lease, height) => {
             private.pending = None;
             private.height = Some(height);
             private.lost = None;
             private.moving = false;
             private.reclaim = Reclaim::of(&lease);
             if let Some(reclaim) = &private.reclaim {
-                plan::reclaimed(reclaim, diagnostics);
+                op.say(|diagnostics| plan::reclaimed(reclaim, diagnostics));
             }
-            record(clients, &id, &mut state, &lease).await;
-            ask_provider(clients, &id, &mut state, &mut private, diagnostics).await;
+            record(&op.clients, &id, &mut state, &lease).await;
+            ask_provider(op, &id, &mut state, &mut private).await;
         }
-        Ok(Seen::Ended(lease)) => ended(&mut state, &mut private, &lease),
-        Ok(Seen::Nothing(why)) => {
-            diagnostics.warning(format!("Lease {id} is gone"), format!("{why} It is removed from state."));
-            return None;
-        }
-        Err(error) => {
-            diagnostics.error(format!("Lease {id} can't be read"), error.to_string());
-            return None;
+        Seen::Ended(lease) => ended(&mut state, &mut private, &lease),
+        Seen::Nothing(why) => {
+            op.warn(format!("{what} is gone"), format!("{why} It is removed from state."));
+            return Ok(None);
         }
     }
-    Some(Saved { state, private })
-}
-
-/// What became of a create whose fate was open. `Some(true)`: look at the lease; `Some(false)`: still not known;
-/// `None`: there is no lease, or an error.
-async fn settle_pending(
-    clients: &Clients,
-    pending: &Pending,
-    id: &GroupId,
-    diagnostics: &mut Diagnostics,
-) -> Option<bool> {
-    let gone = |why: String, diagnostics: &mut Diagnostics| {
-        diagnostics.warning(
-            format!("Lease {id} was not taken"),
-            format!("{why} It is removed from state; the plan creates it."),
-        );
-        None
-    };
-    match clients.chain.fate(pending).await {
-        Ok(Fate::Included(_)) => Some(true),
-        Ok(Fate::Refused(refusal)) => gone(refusal.to_string(), diagnostics),
-        Ok(Fate::DidNotHappen) => gone(
-            format!("Transaction {} did not come into a block before its time ran out.", pending.tx_hash),
-            diagnostics,
-        ),
-        Ok(Fate::Open) => {
-            diagnostics.warning(
-                format!("Lease {id} is still pending"),
-                format!(
-                    "It is not known yet whether transaction {} was included; the next plan looks again.",
-                    pending.tx_hash
-                ),
-            );
-            Some(false)
-        }
-        Err(error) => {
-            diagnostics.error(format!("Lease {id} can't be read"), error.to_string());
-            None
-        }
-    }
+    Ok(Some(Saved { state, private }))
 }
 
 /// What the chain has of the lease.
@@ -221,13 +173,8 @@ async fn group_name(clients: &Clients, id: &GroupId) -> Option<String> {
 }
 
 /// Asks the provider for addresses and for the manifest it holds. What it does not say is no news.
-async fn ask_provider(
-    clients: &Clients,
-    id: &GroupId,
-    state: &mut Lease,
-    private: &mut Private,
-    diagnostics: &mut Diagnostics,
-) {
+async fn ask_provider(op: &Op, id: &GroupId, state: &mut Lease, private: &mut Private) {
+    let clients = &op.clients;
     // Only the owner may ask.
     if clients.chain.wallet().is_none_or(|wallet| wallet.address() != id.owner()) {
         return;
@@ -236,10 +183,7 @@ async fn ask_provider(
     let reference = LeaseRef { dseq: id.dseq(), gseq: id.gseq(), oseq };
     let address = state.provider_address.as_deref().unwrap_or_default();
     let Ok(Some(provider)) = clients.chain.recent_provider(address).await else {
-        diagnostics.warning(
-            format!("The provider of lease {id} can't be looked up"),
-            "What state has of it is kept.",
-        );
+        op.warn(format!("The provider of lease {id} can't be looked up"), "What state has of it is kept.");
         return;
     };
     let target = providers::target(&provider);
@@ -250,7 +194,7 @@ async fn ask_provider(
     match status {
         Ok(status) => take_over(state, &status, &providers::host(&provider)),
         Err(GatewayError::NotFound { .. }) => {}
-        Err(error) => diagnostics.warning(
+        Err(error) => op.warn(
             format!("The provider of lease {id} does not answer"),
             format!("{error}. What state has of the lease is kept; plan and destroy work without it."),
         ),
@@ -261,14 +205,14 @@ async fn ask_provider(
     match held {
         Ok(held) if held_digest(&held, group).as_ref() == Some(ours) => {}
         Ok(_) => {
-            diagnostics.warning(
+            op.warn(
                 format!("The provider of lease {id} holds another manifest"),
                 "It is not the one that was uploaded. The plan uploads it again.",
             );
             state.manifest_hash = Value::Null;
         }
         Err(GatewayError::NotFound { .. }) => {
-            diagnostics.warning(
+            op.warn(
                 format!("The provider of lease {id} has no manifest"),
                 "It does not have what was uploaded. The plan uploads it again.",
             );

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::model::Lease;
 use crate::clients::Clients;
-use crate::lifecycle::{limit::Limit, providers};
+use crate::lifecycle::providers;
+use crate::op::Limit;
 
 /// How often the provider is asked.
 const POLL: Duration = Duration::from_secs(1);

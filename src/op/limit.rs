@@ -28,6 +28,11 @@ impl Limit {
         Self { token, stop: stop.clone(), deadline, timer }
     }
 
+    /// Another that begins now and lasts `time`, with the same stop: for what follows when this one may have ended.
+    pub(crate) fn anew(&self, time: Duration) -> Self {
+        Self::start(&self.stop, time)
+    }
+
     /// Cancelled at the end.
     pub(crate) fn token(&self) -> &CancellationToken {
         &self.token
