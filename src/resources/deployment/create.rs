@@ -95,7 +95,9 @@ fn pending(
             format!("Deployment {} is pending", id.dseq()),
             format!("{error}. It is recorded in state, so nothing is lost either way."),
         ),
-        OpenReason::EndpointsLost | OpenReason::Broken => op.fail(op.unsent("Creating the deployment")(error)),
+        OpenReason::EndpointsLost | OpenReason::Broken => {
+            op.fail(op.unsent("Creating the deployment")(error))
+        }
     }
     Ok(Saved { state, private })
 }
