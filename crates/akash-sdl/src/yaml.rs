@@ -10,6 +10,8 @@ mod reader;
 mod scan_name;
 mod scan_scalar;
 mod scanner;
+#[cfg(test)]
+mod tests;
 mod token;
 mod tree;
 mod window;

@@ -60,8 +60,34 @@ impl<'a> Parser<'a> {
 
     /// Reads the document, and looks one token further, as the network's parser does.
     pub(super) fn document(mut self) -> Result<Tree<'a>, Failure> {
+        match self.root() {
+            Ok(()) => Ok(self.tree),
+            Err(failure) => Err(self.explained(failure)),
+        }
+    }
+
+    /// If the fault stands right behind a quote that closes a text of several lines, most likely the text was to end
+    /// earlier: then that is the place to show.
+    fn explained(&self, failure: Failure) -> Failure {
+        let (Some((start, end)), Some(place)) = (self.scanner.long_quote, failure.span) else {
+            return failure;
+        };
+        let line = end.line.saturating_add(1);
+        if place.line != line || place.column < end.column || failure.kind != diagnostic::Kind::Syntax {
+            return failure;
+        }
+        let mut to = start;
+        to.column += 1;
+        let what = format!(
+            "the quote that is opened here closes only in line {line}, and what stands behind that can't be"
+        );
+        Failure::syntax(&what, start, to)
+            .hint("close it where the text ends, and double (`''`) or escape (`\\\"`) a quote that belongs to the text")
+    }
+
+    fn root(&mut self) -> Result<(), Failure> {
         let explicit = match self.peek()?.kind {
-            Kind::StreamEnd => return Ok(self.tree),
+            Kind::StreamEnd => return Ok(()),
             Kind::Version { .. } | Kind::TagHandle { .. } | Kind::DocumentStart => true,
             _ => false,
         };
@@ -89,7 +115,7 @@ impl<'a> Parser<'a> {
         self.tree.root = Some(root);
         self.peek()?;
         self.tree.rest = self.scanner.rest().map(|(start, end)| span(start, end));
-        Ok(self.tree)
+        Ok(())
     }
 
     fn peek(&mut self) -> Result<&Token<'a>, Failure> {

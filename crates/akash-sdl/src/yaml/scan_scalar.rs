@@ -194,6 +194,9 @@ impl<'a> Scanner<'a> {
             }
         }
         self.reader.skip_ascii(1);
+        if self.reader.line() > start.line {
+            self.long_quote = Some((start, self.reader.mark()));
+        }
         self.scalar(text.finish(), false, start);
         Ok(())
     }

@@ -49,6 +49,8 @@ pub(super) struct Scanner<'a> {
     flow_keys: Vec<usize>,
     /// Whether a key may begin here. Where it may, tabs are not blanks.
     pub(super) key_allowed: bool,
+    /// The last quoted text of several lines: one that was never closed ends at the next quote.
+    pub(super) long_quote: Option<(Mark, Mark)>,
     /// Possible keys, those of outer flow collections first; so their tokens ascend.
     keys: VecDeque<SimpleKey>,
 }
@@ -64,6 +66,7 @@ impl<'a> Scanner<'a> {
             flow_level: 0,
             flow_keys: Vec::new(),
             key_allowed: true,
+            long_quote: None,
             keys: VecDeque::new(),
         }
     }
