@@ -80,8 +80,10 @@ const HIDDEN: &str = "(hidden)";
 const MOST_TEXTS: usize = 200;
 
 fn has_secret_word(text: &str) -> bool {
-    let text = text.to_lowercase();
-    SECRET_WORDS.iter().any(|word| text.contains(word))
+    let is = |word: &str| {
+        text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    SECRET_WORDS.iter().any(|word| is(word))
 }
 
 /// A key that what lies under is secret. `host` alone counts too: it may be one of the credentials, indented wrongly.
