@@ -11,3 +11,4 @@ mod ignored;
 mod lease;
 mod lifecycle;
 mod rig;
+mod stop;
