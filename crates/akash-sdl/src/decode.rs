@@ -393,7 +393,8 @@ impl<'t, 'a> Decoder<'t, 'a> {
             Scalar::Integer(_) | Scalar::Float(_) => {
                 let message =
                     format!("`{}` is not a whole number from 0 to 4294967295", shown(self.tree.text(id)));
-                self.error(Kind::Type, id, RULE, message, None);
+                let hint = shape::hint(&self.place(), &self.tree.node(id).content);
+                self.error(Kind::Type, id, RULE, message, hint);
             }
             _ => {
                 self.mismatch(id, "a number");

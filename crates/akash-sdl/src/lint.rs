@@ -96,9 +96,17 @@ impl Lint<'_, '_, '_> {
     }
 
     fn services(&mut self, document: &Document<'_>) {
-        let used = document.deployment.iter().filter(|(_, targets)| !targets.value.is_empty());
-        let used: BTreeSet<&str> = used.map(|(name, _)| *name).collect();
-        self.unused("service", "services", &document.services, &used);
+        let (used, idle): (Vec<_>, Vec<_>) =
+            document.deployment.iter().partition(|(_, targets)| !targets.value.is_empty());
+        for (name, targets) in &idle {
+            let message = format!("`{}` has no placement here, so it does not run", shown(name));
+            let hint = "write the placement under it: `dcloud: {profile: NAME, count: 1}`";
+            let path = format!("deployment.{name}");
+            self.warn(Kind::Unused, targets.key, path, rule::UNUSED, message, hint);
+        }
+        let named: BTreeSet<&str> = document.deployment.keys().copied().collect();
+        self.unused("service", "services", &document.services, &named);
+        let used: BTreeSet<&str> = used.into_iter().map(|(name, _)| *name).collect();
         for (name, entry) in document.services.iter().filter(|(name, _)| used.contains(*name)) {
             self.image(name, &entry.value);
             self.command(name, &entry.value);

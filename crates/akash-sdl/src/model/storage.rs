@@ -178,7 +178,10 @@ fn storage_attributes<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<(&'static str, &'
     };
     let (place, class_text) = class.unwrap_or((id, ""));
     let problem = match class_text {
-        "" if class.is_some() && raw != "true" => Some(("the storage class is empty".into(), None)),
+        "" if class.is_some() && raw != "true" => Some((
+            "the storage class is empty".into(),
+            Some("name one, for example `class: beta3`, or remove `class`".into()),
+        )),
         "" | "default" | "beta1" | "beta2" | "beta3" | "ram" => None,
         other => {
             let meant = match other.to_lowercase().as_str() {

@@ -258,20 +258,19 @@ impl Checker<'_, '_, '_, '_> {
             ("GPU", gpu, u128::from(limit::GPU)),
             ("memory", memory, u128::from(limit::MEMORY.1)),
         ];
-        for (name, total, most) in totals {
-            if total > most * limit::GROUP_FACTOR {
-                let message = format!(
-                    "the total of {name} in placement `{}` is above what a group may have",
-                    shown(placement)
-                );
-                self.error(
-                    Kind::Limit,
-                    (key, path.clone()),
-                    rule::LIMITS,
-                    message,
-                    "lower the counts, or use several deployments",
-                );
-            }
+        let above = totals.into_iter().filter(|(_, total, most)| *total > most * limit::GROUP_FACTOR);
+        let names: Vec<&str> = above.map(|(name, ..)| name).collect();
+        if let (false, Some((service, _, target))) =
+            (names.is_empty(), units.iter().max_by_key(|(_, _, target)| target.count.1))
+        {
+            let message = format!(
+                "the total of {} in placement `{}` is above what a group may have",
+                names.join(" and of "),
+                shown(placement)
+            );
+            let place = (target.count.0, format!("deployment.{service}.{placement}.count"));
+            let hint = "lower the counts, or use several deployments";
+            self.error(Kind::Limit, place, rule::LIMITS, message, hint);
         }
     }
 }

@@ -260,7 +260,8 @@ impl<'c, 't> Checker<'c, 't, '_, '_> {
                     shown(mount),
                     shown(other)
                 );
-                self.error(Kind::Storage, place, rule::STORAGE, message, "");
+                let hint = "mount each volume at a path of its own";
+                self.error(Kind::Storage, place, rule::STORAGE, message, hint);
             }
             let is_ram = volume.attribute("class") == Some("ram");
             if self.version == Version::V2_1 && is_ram && entry.value.read_only {
