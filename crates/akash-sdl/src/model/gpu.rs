@@ -88,7 +88,9 @@ fn gpu_attributes<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<(std::borrow::Cow<'t,
         let name = tree.text(key);
         d.under(name, key, |d| {
             if name == "vendor" {
-                vendors = d.separately(|d| vendor(d, value));
+                // A second `vendor` adds to the first; null undoes it.
+                let earlier = vendors.take();
+                vendors = d.separately(|d| vendor(d, value, earlier.unwrap_or_default()));
             } else {
                 let message = format!("a GPU has no attribute `{}`", shown(name));
                 let hint = match name {
@@ -117,8 +119,7 @@ fn gpu_attributes<'t>(d: D<'_, 't, '_>, id: NodeId) -> Vec<(std::borrow::Cow<'t,
 
 /// The attribute keys of `vendor`. Vendors other than nvidia are ignored by the network's parser, which then asks for any
 /// nvidia GPU.
-fn vendor(d: D<'_, '_, '_>, id: NodeId) -> Option<Vec<String>> {
-    let mut keys: Vec<String> = Vec::new();
+fn vendor(d: D<'_, '_, '_>, id: NodeId, mut keys: Vec<String>) -> Option<Vec<String>> {
     let before = d.diagnostics.len();
     let read = d.fields(id, &["nvidia"], &mut |d, _, value| {
         keys.clear();

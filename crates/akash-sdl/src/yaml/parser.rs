@@ -26,7 +26,7 @@ pub(super) struct Parser<'a> {
     pending: Vec<NodeId>,
     depth: usize,
     anchors: HashMap<&'a str, NodeId>,
-    handles: Vec<(&'a str, Cow<'a, str>)>,
+    handles: HashMap<&'a str, Cow<'a, str>>,
 }
 
 /// Where a node stands: which collections can begin there without marks of their own.
@@ -54,7 +54,7 @@ impl<'a> Parser<'a> {
             pending: Vec::new(),
             depth: 0,
             anchors: HashMap::new(),
-            handles: Vec::new(),
+            handles: HashMap::new(),
         }
     }
 
@@ -140,17 +140,17 @@ impl<'a> Parser<'a> {
                     let what = "the network reads YAML 1.1 only";
                     return failure(what).map_err(|failure| failure.hint("remove the `%YAML` line"));
                 }
-                Kind::TagHandle { handle, .. } if self.handles.iter().any(|&(other, _)| other == handle) => {
+                Kind::TagHandle { handle, .. } if self.handles.contains_key(handle) => {
                     return failure("there are two `%TAG` directives for one handle");
                 }
-                Kind::TagHandle { handle, prefix } => self.handles.push((handle, prefix)),
+                Kind::TagHandle { handle, prefix } => {
+                    self.handles.insert(handle, prefix);
+                }
                 _ => {}
             }
         }
         for (handle, prefix) in DEFAULT_HANDLES {
-            if !self.handles.iter().any(|&(other, _)| other == handle) {
-                self.handles.push((handle, prefix.into()));
-            }
+            self.handles.entry(handle).or_insert_with(|| prefix.into());
         }
         Ok(())
     }
@@ -237,9 +237,9 @@ impl<'a> Parser<'a> {
             let Some(token) = self.scanner.take() else { return Ok(()) };
             *to = token.end;
             if let Kind::Tag { handle, suffix } = token.kind {
-                properties.tag = Some(match self.handles.iter().find(|&&(other, _)| other == handle) {
+                properties.tag = Some(match self.handles.get(handle) {
                     _ if handle.is_empty() => suffix.into_owned(),
-                    Some((_, prefix)) => format!("{prefix}{suffix}"),
+                    Some(prefix) => format!("{prefix}{suffix}"),
                     None => {
                         let what = "no `%TAG` directive says what this tag is";
                         return Err(Failure::syntax(what, token.start, token.end)

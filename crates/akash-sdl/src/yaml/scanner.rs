@@ -19,18 +19,16 @@ const KEY_LENGTH: u32 = 1024;
 /// How far it looks for a comment.
 const COMMENT_DISTANCE: usize = 512;
 
-/// A token that may turn out to be a key.
+/// Of one flow collection, or of what is outside all: the last token that could have been a key.
 #[derive(Debug, Clone, Copy)]
 struct SimpleKey {
-    /// How many flow collections it stands in. Each has one at most.
-    flow_level: usize,
-    /// The number of the token, counted from the beginning.
-    token: usize,
-    mark: Mark,
+    /// Whether it still may be one.
+    possible: bool,
     /// It begins a line of a block mapping, so it is a key or a mistake.
     required: bool,
-    /// Whether its token waits in the queue for the `:`; see `flow_end`.
-    waits: bool,
+    /// The number of the token, counted from the beginning; where there was none, that of the collection's first token.
+    token: usize,
+    mark: Mark,
 }
 
 /// Reads tokens off a text.
@@ -43,16 +41,18 @@ pub(super) struct Scanner<'a> {
     /// Column of the block collection that is open, -1 outside all; those around it.
     pub(super) indent: i64,
     indents: Vec<i64>,
-    /// How many flow collections are open; of each the number of the last token in it that could have been a key, or
-    /// else of its own first token.
+    /// How many flow collections are open.
     pub(super) flow_level: usize,
-    flow_keys: Vec<usize>,
     /// Whether a key may begin here. Where it may, tabs are not blanks.
     pub(super) key_allowed: bool,
     /// The last quoted text of several lines: one that was never closed ends at the next quote.
     pub(super) long_quote: Option<(Mark, Mark)>,
-    /// Possible keys, those of outer flow collections first; so their tokens ascend.
-    keys: VecDeque<SimpleKey>,
+    /// Outside all flow collections, and in each that is open.
+    keys: Vec<SimpleKey>,
+    /// Tokens that wait in the queue because they may be keys, ascending, and in how many flow collections they stand.
+    /// The network's parser keeps this list apart from the keys and does not keep both in step; what it waits with
+    /// decides what it sees behind the first document.
+    waiting: VecDeque<(usize, usize)>,
 }
 
 impl<'a> Scanner<'a> {
@@ -64,10 +64,10 @@ impl<'a> Scanner<'a> {
             indent: -1,
             indents: Vec::new(),
             flow_level: 0,
-            flow_keys: Vec::new(),
             key_allowed: true,
             long_quote: None,
-            keys: VecDeque::new(),
+            keys: vec![SimpleKey { possible: false, required: false, token: 0, mark: Mark::default() }],
+            waiting: VecDeque::new(),
         }
     }
 
@@ -107,20 +107,30 @@ impl<'a> Scanner<'a> {
     /// Whether the token at the front may still turn out to be a key.
     #[inline]
     fn may_be_key(&mut self) -> Result<bool, Failure> {
-        let Some(&key) = self.keys.iter().find(|key| key.waits) else { return Ok(false) };
-        if key.token != self.taken {
-            return Ok(false);
+        while let Some(&(token, level)) = self.waiting.front() {
+            if token == self.taken {
+                return self.is_key_possible(level);
+            } else if token > self.taken {
+                break;
+            }
+            self.waiting.pop_front();
         }
-        if self.is_stale(&key) {
-            self.keys.retain(|other| other.token != key.token);
-            self.refuse_missing_colon(&key)?;
-            return Ok(false);
-        }
-        Ok(true)
+        Ok(false)
     }
 
-    fn is_stale(&self, key: &SimpleKey) -> bool {
-        key.mark.line < self.reader.line() || key.mark.index + KEY_LENGTH < self.reader.mark().index
+    /// Whether the last possible key of a flow collection still is one. It goes on waiting, as it does in the network's
+    /// parser, and then stands for the one that comes after it.
+    fn is_key_possible(&mut self, level: usize) -> Result<bool, Failure> {
+        let Some(&key) = self.keys.get(level).filter(|key| key.possible) else { return Ok(false) };
+        let mark = self.reader.mark();
+        if key.mark.line >= mark.line && key.mark.index + KEY_LENGTH >= mark.index {
+            return Ok(true);
+        }
+        self.refuse_missing_colon(&key)?;
+        if let Some(key) = self.keys.get_mut(level) {
+            key.possible = false;
+        }
+        Ok(false)
     }
 
     fn refuse_missing_colon(&self, key: &SimpleKey) -> Result<(), Failure> {
@@ -344,24 +354,34 @@ impl<'a> Scanner<'a> {
         let required = self.flow_level == 0 && self.indent == i64::from(mark.column);
         self.remove_key()?;
         let token = self.taken + self.queue.len();
-        self.keys.push_back(SimpleKey { flow_level: self.flow_level, token, mark, required, waits: true });
-        if let Some(last) = self.flow_keys.last_mut() {
-            *last = token;
+        if let Some(key) = self.keys.last_mut() {
+            *key = SimpleKey { possible: true, required, token, mark };
         }
+        self.waiting.push_back((token, self.flow_level));
         Ok(())
     }
 
     /// What may have been a key in this collection is none.
     pub(super) fn remove_key(&mut self) -> Result<(), Failure> {
-        match self.take_key() {
-            Some(key) => self.refuse_missing_colon(&key),
-            None => Ok(()),
-        }
+        let Some(&key) = self.keys.last().filter(|key| key.possible) else { return Ok(()) };
+        self.refuse_missing_colon(&key)?;
+        self.forget_key(key.token);
+        Ok(())
     }
 
-    fn take_key(&mut self) -> Option<SimpleKey> {
-        let flow_level = self.flow_level;
-        self.keys.pop_back_if(|key| key.flow_level == flow_level)
+    fn forget_key(&mut self, token: usize) {
+        if let Some(key) = self.keys.last_mut() {
+            key.possible = false;
+        }
+        self.stop_waiting(token);
+    }
+
+    fn stop_waiting(&mut self, token: usize) {
+        if let Some(at) = self.waiting.iter().rposition(|&(other, _)| other <= token)
+            && self.waiting.get(at).is_some_and(|&(other, _)| other == token)
+        {
+            self.waiting.remove(at);
+        }
     }
 
     // -- tokens
@@ -385,19 +405,22 @@ impl<'a> Scanner<'a> {
     fn flow_start(&mut self, kind: Kind<'a>) -> Result<(), Failure> {
         self.save_key()?;
         self.flow_level += 1;
-        self.flow_keys.push(self.taken + self.queue.len());
+        let token = self.taken + self.queue.len();
+        self.keys.push(SimpleKey { possible: false, required: false, token, mark: Mark::default() });
         self.key_allowed = true;
         self.indicator(kind, 1);
         Ok(())
     }
 
-    /// The network's parser forgets here which token it was waiting with, and where nothing in the collection could have
-    /// been a key (`[]`) it forgets the collection instead, which is then handed out before a `:` behind it is seen.
+    /// Where nothing in the collection could have been a key (`[]`) the collection itself waits no longer, and is handed
+    /// out before a `:` behind it is seen.
     fn flow_end(&mut self, kind: Kind<'a>) -> Result<(), Failure> {
         self.remove_key()?;
-        self.flow_level = self.flow_level.saturating_sub(1);
-        if let (Some(last), Some(key)) = (self.flow_keys.pop(), self.keys.back_mut()) {
-            key.waits &= key.token != last;
+        if self.flow_level > 0 {
+            self.flow_level -= 1;
+            if let Some(key) = self.keys.pop() {
+                self.stop_waiting(key.token);
+            }
         }
         self.key_allowed = false;
         self.indicator(kind, 1);
@@ -436,16 +459,13 @@ impl<'a> Scanner<'a> {
     }
 
     fn value(&mut self) -> Result<(), Failure> {
-        let key = match self.take_key() {
-            Some(key) if self.is_stale(&key) => {
-                self.refuse_missing_colon(&key)?;
-                None
-            }
-            key => key,
-        };
-        if let Some(key) = key {
+        let key = self.keys.last().copied();
+        if self.is_key_possible(self.flow_level)?
+            && let Some(key) = key
+        {
             self.insert(Some(key.token), Token { kind: Kind::Key, start: key.mark, end: key.mark });
             self.roll(key.mark.column, Some(key.token), Kind::BlockMappingStart, key.mark);
+            self.forget_key(key.token);
             self.key_allowed = false;
         } else {
             let mark = self.reader.mark();
