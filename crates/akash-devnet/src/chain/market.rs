@@ -3,7 +3,6 @@
 use akash_proto::{
     Dec, Duration,
     akash::{
-        base::attributes::v1::Attribute,
         deployment::v1beta4::{Group, GroupSpec, group::State as GroupState},
         market::{
             v1::{
@@ -26,10 +25,10 @@ use super::{
     escrow::{self, Settled},
     events::ChainEvent,
     exec::Exec,
-    gas,
+    gas, requirements,
     state::{
-        BidKey, State, bid_escrow, bid_key, bid_of, deployment_escrow, group_key, group_of, lease_key,
-        lease_of, lease_payment, order_key, order_of,
+        BidKey, bid_escrow, bid_key, bid_of, deployment_escrow, group_key, group_of, lease_key, lease_of,
+        lease_payment, order_key, order_of,
     },
     validate,
 };
@@ -260,10 +259,10 @@ pub fn create_bid(exec: &mut Exec, message: MsgCreateBid) -> Result<MsgCreateBid
         return Err(errors::CAPABILITIES_MISMATCH.plain());
     }
     let provider = exec.state.providers.get(&id.provider).ok_or_else(|| errors::UNKNOWN_PROVIDER.plain())?;
-    if !meets_requirements(&exec.state, &spec, &id.provider, &provider.attributes) {
+    if !requirements::signed(&exec.state, &spec, &id.provider, &provider.attributes) {
         return Err(errors::ATTRIBUTE_MISMATCH.plain());
     }
-    if !has_capabilities(&spec, &provider.attributes) {
+    if !requirements::capable(&spec, &provider.attributes) {
         return Err(errors::CAPABILITIES_MISMATCH.plain());
     }
     if let Some(least) = order.reclamation.as_ref().and_then(|reclamation| reclamation.min_window) {
@@ -306,59 +305,6 @@ fn offers_match(spec: &GroupSpec, message: &MsgCreateBid) -> bool {
                 .iter()
                 .any(|offer| offer.resources == unit.resource && offer.count == unit.count)
         })
-}
-
-/// Whether a provider has the attributes an order asks for, and the signatures under them.
-pub fn meets_requirements(state: &State, spec: &GroupSpec, provider: &str, attributes: &[Attribute]) -> bool {
-    let Some(requirements) = &spec.requirements else { return true };
-    let wanted = &requirements.attributes;
-    let has = |list: &[Attribute]| wanted.iter().all(|attribute| list.contains(attribute));
-    let signed = |auditor: &String| {
-        let key = (provider.to_owned(), auditor.clone());
-        state.audits.get(&key).is_some_and(|audit| has(&audit.attributes))
-    };
-    let Some(signed_by) = &requirements.signed_by else { return has(attributes) };
-    has(attributes)
-        && signed_by.all_of.iter().all(signed)
-        && (signed_by.any_of.is_empty() || signed_by.any_of.iter().any(signed))
-}
-
-/// Whether a provider's capabilities cover the storage classes and GPU models of a group.
-pub fn has_capabilities(spec: &GroupSpec, attributes: &[Attribute]) -> bool {
-    let value = |key: &str| {
-        attributes.iter().find(|attribute| attribute.key == key).map(|found| found.value.as_str())
-    };
-    let storage_class = |class: &str| {
-        attributes.iter().any(|attribute| {
-            let index = attribute
-                .key
-                .strip_prefix("capabilities/storage/")
-                .and_then(|rest| rest.strip_suffix("/class"));
-            attribute.value == class
-                && index.is_some_and(|index| {
-                    value(&format!("capabilities/storage/{index}/persistent")) == Some("true")
-                })
-        })
-    };
-    let gpu = |key: &str| {
-        let wanted = format!("capabilities/gpu/{key}");
-        match wanted.strip_suffix('*') {
-            Some(prefix) => attributes.iter().any(|attribute| attribute.key.starts_with(prefix)),
-            None => value(&wanted) == Some("true"),
-        }
-    };
-    spec.resources.iter().filter_map(|unit| unit.resource.as_ref()).all(|resource| {
-        let volumes = resource.storage.iter().all(|volume| {
-            let of = |key: &str| volume.attributes.iter().find(|attribute| attribute.key == key);
-            of("persistent").is_none_or(|persistent| persistent.value != "true")
-                || of("class").is_some_and(|class| storage_class(&class.value))
-        });
-        volumes
-            && resource
-                .gpu
-                .as_ref()
-                .is_none_or(|units| units.attributes.iter().all(|attribute| gpu(&attribute.key)))
-    })
 }
 
 /// `MsgCreateLease`: the bid wins, the order is taken, a payment at the bid's price starts.

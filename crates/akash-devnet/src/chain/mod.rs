@@ -17,6 +17,7 @@ pub mod message;
 pub mod operator;
 pub mod providers;
 pub mod query;
+pub mod requirements;
 pub mod state;
 pub mod validate;
 

@@ -16,7 +16,7 @@ use akash_proto::{
     cosmos::base::v1beta1::Coin,
 };
 
-use crate::chain::{market, state::State, validate};
+use crate::chain::{market, requirements, state::State, validate};
 
 /// The market's minimum bid deposit.
 const DEPOSIT: u64 = 500_000;
@@ -43,10 +43,12 @@ pub(super) fn bid(
 ) -> Result<MsgCreateBid, &'static str> {
     let (id, spec) = order.id.as_ref().zip(order.spec.as_ref()).ok_or("order without group")?;
     let provider = state.providers.get(address).ok_or("not registered")?;
-    if !market::meets_requirements(state, spec, address, &provider.attributes) {
+    if !requirements::owned(spec, &provider.attributes)
+        || !requirements::signed(state, spec, address, &provider.attributes)
+    {
         return Err("attributes or audits are missing");
     }
-    if !market::has_capabilities(spec, &provider.attributes) {
+    if !requirements::capable(spec, &provider.attributes) {
         return Err("no such GPU or storage class here");
     }
     if spec.resources.iter().filter_map(|unit| unit.resource.as_ref()).any(|r| r.storage.len() > MAX_VOLUMES)
