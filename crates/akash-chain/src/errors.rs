@@ -282,7 +282,9 @@ impl ChainError {
             Kind::FeeGrantNotForMessage => {
                 "The fee allowance that `fee_granter` gave this wallet does not cover messages of this kind. Ask that account to allow them, or leave `fee_granter` unset: then the wallet pays."
             }
-            Kind::InsufficientFunds => "The wallet holds too little for the fee or the amount: send it uakt.",
+            Kind::InsufficientFunds => {
+                "The wallet holds too little for the fee or the amount: send it AKT; ACT is minted from it (`akash_act`)."
+            }
             Kind::InsufficientFee => "The node asks for a higher gas price: raise `gas_price`.",
             Kind::OutOfGas => "The transaction needed more gas than it was given: raise `gas_adjustment`.",
             Kind::Unauthorized => {

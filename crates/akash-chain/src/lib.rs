@@ -35,7 +35,7 @@ pub use endpoint::{
 pub use errors::{ChainError, Kind, message_index};
 pub use fate::requested_coin;
 pub use journal::{Conclusion, Journal};
-pub use listing::Listing;
+pub use listing::{Listing, Registry};
 pub use msg::Msg;
 pub use network::{PRESETS, Preset, preset};
 pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Shortfall, Stage, SubmitError};

@@ -14,6 +14,7 @@ use std::{
 
 use akash_proto::{
     akash::{
+        audit::v1::AuditedProvider,
         deployment::v1beta4::{Params, QueryDeploymentResponse},
         market::v1::LeaseFilters,
         market::v1beta5::QueryLeaseResponse,
@@ -48,11 +49,24 @@ pub struct Listing {
     pub leases: Vec<QueryLeaseResponse>,
 }
 
+/// All providers that are registered, and what auditors have signed of them, at one height. Whether a provider is online
+/// is not on chain.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// The height at which every query was answered.
+    pub height: u64,
+    /// In the chain's order.
+    pub providers: Vec<Provider>,
+    /// One for each provider and auditor, in the chain's order.
+    pub audits: Vec<AuditedProvider>,
+}
+
 /// The snapshots of one [`Chain`].
 #[derive(Default)]
 pub(crate) struct Listings {
     owners: Shared<Arc<Listing>>,
     providers: Shared<Option<Provider>>,
+    registry: Shared<Arc<Registry>>,
     certificates: Shared<Vec<Vec<u8>>>,
     params: Shared<Params>,
     block_times: Shared<OffsetDateTime>,
@@ -198,6 +212,20 @@ impl Chain {
     pub async fn recent_provider(&self, address: &str) -> Result<Option<Provider>, QueryError> {
         let ask = || async move { self.provider(address).await }.boxed();
         self.inner().listings.providers.get(address, PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
+    }
+
+    /// All providers with their audits, in one snapshot that is at most a minute old. As many requests as there are pages
+    /// of either, and one for the height.
+    pub async fn recent_registry(&self) -> Result<Arc<Registry>, QueryError> {
+        let ask = || async move { self.take_registry().await.map(Arc::new) }.boxed();
+        self.inner().listings.registry.get("", PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
+    }
+
+    async fn take_registry(&self) -> Result<Registry, QueryError> {
+        let Block { height, .. } = self.latest_block().await?;
+        let (providers, audits) =
+            futures::try_join!(self.providers_at(Some(height)), self.all_audits_at(Some(height)))?;
+        Ok(Registry { height, providers, audits })
     }
 
     /// [`Chain::certificates`], at most a minute old: for reads of many leases. Where a connection is refused because

@@ -12,6 +12,8 @@ pub struct Preset {
     pub chain_id: &'static str,
     /// Addresses, in the order in which they are tried while all are healthy.
     pub endpoints: &'static [&'static str],
+    /// Where a test network gives AKT away.
+    pub faucet: Option<&'static str>,
 }
 
 /// The main network, the public test network, and `akash-devnet` on this machine with its default ports.
@@ -34,16 +36,19 @@ pub const PRESETS: &[Preset] = &[
             "https://akash-rpc.polkachu.com",
             "https://rpc-akash.ecostake.com:443",
         ],
+        faucet: None,
     },
     Preset {
         name: "sandbox",
         chain_id: "sandbox-2",
         endpoints: &["https://api.sandbox-2.aksh.pw:443", "https://rpc.sandbox-2.aksh.pw:443"],
+        faucet: Some("http://faucet.sandbox-2.aksh.pw/"),
     },
     Preset {
         name: "devnet",
         chain_id: "devnet-1",
         endpoints: &["grpc://127.0.0.1:19090", "http://127.0.0.1:11317", "http://127.0.0.1:36657"],
+        faucet: None,
     },
 ];
 
@@ -51,6 +56,11 @@ pub const PRESETS: &[Preset] = &[
 pub fn preset(name: &str) -> Option<&'static Preset> {
     let name = if name == "testnet" { "sandbox" } else { name };
     PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// Where the chain of this id gives AKT away, if it does.
+pub(crate) fn faucet(chain_id: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|preset| preset.chain_id == chain_id)?.faucet
 }
 
 #[cfg(test)]

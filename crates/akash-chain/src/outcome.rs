@@ -140,13 +140,15 @@ pub struct Shortfall {
     pub need: u128,
     /// What it is for.
     pub what_for: String,
+    /// Where this chain gives AKT away, if it does.
+    pub faucet: Option<&'static str>,
 }
 
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, denom, have, need, what_for } = self;
+        let Self { address, denom, have, need, what_for, faucet } = self;
         let missing = need.saturating_sub(*have);
-        let advice = how_to_get(denom);
+        let advice = how_to_get(denom, *faucet);
         write!(
             f,
             "Not enough {denom} for {what_for}: {address} holds {have}{denom} and {need}{denom} are needed, {missing}{denom} more. \
@@ -219,12 +221,13 @@ pub enum SubmitError {
 }
 
 /// How a wallet comes by a denomination.
-fn how_to_get(denom: &str) -> &'static str {
-    match denom {
-        "uact" => {
-            "ACT cannot be sent from wallet to wallet: mint it from AKT with an `akash_act` resource (at least 10 ACT at a time), and close deployments that are not needed: their deposits come back"
+fn how_to_get(denom: &str, faucet: Option<&str>) -> String {
+    match (denom, faucet) {
+        ("uact", _) => {
+            "ACT cannot be sent from wallet to wallet: mint it from AKT with an `akash_act` resource (at least 10 ACT at a time), and close deployments that are not needed: their deposits come back".into()
         }
-        "uakt" => "Send AKT to this address (1 AKT = 1000000uakt)",
-        _ => "Send it to this address",
+        ("uakt", Some(faucet)) => format!("The faucet {faucet} gives AKT to this address (1 AKT = 1000000uakt)"),
+        ("uakt", None) => "Send AKT to this address (1 AKT = 1000000uakt)".into(),
+        _ => "Send it to this address".into(),
     }
 }

@@ -217,12 +217,40 @@ impl Chain {
 
     /// Every registered provider.
     pub async fn providers(&self) -> Result<Vec<provider::Provider>, QueryError> {
+        self.providers_at(None).await
+    }
+
+    pub(crate) async fn providers_at(
+        &self,
+        height: Option<u64>,
+    ) -> Result<Vec<provider::Provider>, QueryError> {
         self.inner()
             .pages(
                 "the providers",
-                None,
+                height,
                 async |caller, pagination| {
                     provider_client(caller).providers(provider::QueryProvidersRequest { pagination }).await
+                },
+                |page| (page.providers, page.pagination),
+            )
+            .await
+    }
+
+    /// Every audit of every provider.
+    pub(crate) async fn all_audits_at(
+        &self,
+        height: Option<u64>,
+    ) -> Result<Vec<audit::v1::AuditedProvider>, QueryError> {
+        self.inner()
+            .pages(
+                "the providers' audits",
+                height,
+                async |caller, pagination| {
+                    let request = audit::v1::QueryAllProvidersAttributesRequest { pagination };
+                    audit::v1::query_client::QueryClient::new(caller)
+                        .max_decoding_message_size(MAX_MESSAGE)
+                        .all_providers_attributes(request)
+                        .await
                 },
                 |page| (page.providers, page.pagination),
             )

@@ -31,6 +31,7 @@ use crate::{
     errors,
     fate::{Sight, Verdict, verdict},
     gas::{self, Margins},
+    network,
     read::Answered,
     simulate::Simulated,
     tx::{Draft, Signed},
@@ -47,6 +48,8 @@ const MAX_BYTES: usize = (1 << 20) - 4096;
 const GAS_CAP: u64 = 30_000_000;
 /// Less than any message of ours uses.
 const LEAST_GAS: u64 = 100_000;
+/// What a wallet that is not on chain lacks AKT for.
+const NEW_WALLET: &str = "the fee (this wallet is not on chain yet: it has never received anything)";
 /// How often one message is sent anew after transactions of it that are dead for certain (out of gas, a fee that was
 /// too low, a timeout that another program had used).
 const ATTEMPTS: u32 = 4;
@@ -310,6 +313,12 @@ impl Chain {
             if jobs.is_empty() {
                 return Ok(None);
             }
+            if ground.new {
+                let Coin { amount: need, denom } = self.fee(LEAST_GAS, &ground);
+                let (address, faucet) = (wallet.address().into(), network::faucet(&ground.chain_id));
+                let fee = Shortfall { address, denom, have: 0, need, what_for: NEW_WALLET.into(), faucet };
+                return Err((jobs, SubmitError::Funds(vec![fee])));
+            }
             let messages: Vec<Msg> = jobs.iter().map(|job| job.message.clone()).collect();
             let mut draft = self.draft(&messages, &ground);
             let simulated = match self.inner().simulate(&draft, wallet.public_key()).await {
@@ -392,6 +401,7 @@ impl Chain {
         let pipeline = &self.inner().pipeline;
         let ordered = pipeline.ordered.load(Ordering::Relaxed);
         let number = pipeline.account.get().copied();
+        let mut new = false;
         let (account_number, sequence) = match number {
             Some(number) if !ordered => (number, 0),
             _ => match self.account(wallet.address()).await? {
@@ -400,14 +410,8 @@ impl Chain {
                     (account.account_number, if ordered { account.sequence } else { 0 })
                 }
                 None => {
-                    return Err(SubmitError::Funds(vec![Shortfall {
-                        address: wallet.address().into(),
-                        denom: "uakt".into(),
-                        have: 0,
-                        need: 10_000,
-                        what_for: "the fee (this wallet is not on chain yet: it has never received anything)"
-                            .into(),
-                    }]));
+                    new = true;
+                    (0, 0)
                 }
             },
         };
@@ -420,6 +424,7 @@ impl Chain {
             payer_balances,
             minimum_price,
             account_number,
+            new,
             sequence,
             ordered,
             chain_id,
@@ -506,7 +511,8 @@ impl Chain {
                 ),
             };
             let address = wallet.address().into();
-            let mut shortfalls = vec![Shortfall { address, denom: coin.denom, have, need, what_for }];
+            let faucet = network::faucet(&ground.chain_id);
+            let mut shortfalls = vec![Shortfall { address, denom: coin.denom, have, need, what_for, faucet }];
             // The fee is not known before simulation, which this would fail; what it is at the least is.
             shortfalls.extend(self.short_of_fees(wallet, self.fee(LEAST_GAS, ground), &taken, ground));
             job.end(Err(SubmitError::Funds(shortfalls)));
@@ -534,9 +540,13 @@ impl Chain {
         };
         let have = ground.payer_balances.get(&fee.denom).copied().unwrap_or_default();
         let need = fee.amount.saturating_add(own);
-        let what_for =
-            if own == 0 { "the fee".into() } else { format!("the fee and {own}{} to move", fee.denom) };
-        (need > have).then(|| Shortfall { address: address.into(), denom: fee.denom, have, need, what_for })
+        let what_for = match own {
+            0 if ground.new => NEW_WALLET.into(),
+            0 => "the fee".into(),
+            own => format!("the fee and {own}{} to move", fee.denom),
+        };
+        let (address, denom, faucet) = (address.into(), fee.denom, network::faucet(&ground.chain_id));
+        (need > have).then_some(Shortfall { address, denom, have, need, what_for, faucet })
     }
 
     /// Whether the fee is within `max_fee` and can be paid.
@@ -812,6 +822,8 @@ struct Ground {
     /// What nodes ask for a unit of gas, in uakt.
     minimum_price: Dec,
     account_number: u64,
+    /// The wallet is not on chain: it can't pay for anything.
+    new: bool,
     /// 0 for unordered transactions.
     sequence: u64,
     ordered: bool,

@@ -209,6 +209,12 @@ async fn life(devnet: &Devnet, endpoint: String) {
             .all(|(found, certificates)| found.as_ref() == Some(&provider) && certificates.len() == 1)
     );
     assert_eq!(devnet.request_count() - requests, 1, "one for the provider; its certificate is known");
+    let requests = devnet.request_count();
+    let taken = futures::future::join_all((0..20).map(|_| chain.recent_registry())).await;
+    assert_eq!(devnet.request_count() - requests, 3, "the height, the providers, the audits");
+    let registry = taken[0].as_ref().unwrap();
+    assert_eq!(registry.providers, chain.providers().await.unwrap());
+    assert_eq!((registry.audits.len(), registry.height >= leased.height), (1, true));
     let audited =
         futures::future::join_all(devnet.providers().iter().map(|provider| chain.audits(&provider.address)))
             .await;
@@ -733,5 +739,21 @@ async fn a_deposit_by_grants_is_found_by_its_lines() {
     // Another amount is not this deposit.
     pending.message = message(400_000).into();
     assert!(matches!(chain.fate_by_effect(&pending).await.unwrap(), Fate::Open));
+    devnet.stop().await;
+}
+
+/// A wallet that has never received anything lacks both coins, or AKT alone where no deposit is paid.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_is_not_on_chain_lacks_each_coin() {
+    let devnet = devnet().await;
+    let new = Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), 9).unwrap();
+    let endpoints = [devnet.grpc_endpoint()];
+    let chain = Chain::new(ChainConfig { wallet: Some(new), ..config(&devnet, &endpoints) }).unwrap();
+    let lacks = async |message: Msg| match submit(&chain, message).await {
+        Err(SubmitError::Funds(short)) => short.into_iter().map(|one| one.denom).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(lacks(create(&chain, 7)).await, ["uact", "uakt"]);
+    assert_eq!(lacks(MsgCloseDeployment { id: id(&chain, 7) }.into()).await, ["uakt"]);
     devnet.stop().await;
 }
