@@ -13,7 +13,7 @@ use tfplugin::{ClientInfo, Context, Diagnostics, Path, Value, async_trait};
 use crate::config::{self, Mnemonic, Settings};
 use crate::failure::Failure;
 use crate::journal::Journal;
-use crate::lifecycle::market::Leasing;
+use crate::lifecycle::{closing::Closing, market::Leasing, supply};
 
 /// What every resource and data source works with, once the provider is configured.
 pub(crate) struct Clients {
@@ -33,6 +33,10 @@ pub(crate) struct Clients {
     pub(crate) reason: Option<String>,
     /// The leases that are being created.
     pub(crate) leasing: Leasing,
+    /// What is being closed.
+    pub(crate) closing: Closing,
+    /// Whether plans look who could bid.
+    pub(crate) supply: supply::Lookups,
     /// What was about to be sent, by this process and by earlier ones.
     pub(crate) journal: Journal,
     /// Held while ACT is minted or burnt: who looks at the balance must see what the one before has done.
@@ -270,6 +274,8 @@ pub(crate) async fn connect(
         deposit_sources: settings.deposit_sources,
         reason: settings.reason,
         leasing: Leasing::default(),
+        closing: Closing::default(),
+        supply: supply::Lookups::default(),
         journal,
         minting: tokio::sync::Mutex::default(),
     })

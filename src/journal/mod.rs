@@ -38,6 +38,17 @@ struct Other {
     dead: bool,
 }
 
+/// Who wrote down that it creates something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Maker {
+    /// A process that is over.
+    Earlier,
+    /// Another process that lives.
+    Running,
+    /// This process.
+    ThisRun,
+}
+
 /// An entry of a process that is over.
 #[derive(Debug, Clone)]
 pub(crate) struct Earlier {
@@ -249,13 +260,31 @@ impl Journal {
         Ok(true)
     }
 
+    /// Which run on this machine created this, if the journal has it. Runs that have ended are forgotten once nothing of
+    /// theirs is left to be cared for.
+    pub(crate) async fn maker(&self, subject: &Subject) -> io::Result<Option<Maker>> {
+        let made = |entry: &Entry| {
+            entry.intent.subject == *subject && entry.conclusion != Some(Conclusion::DidNotHappen)
+        };
+        if self.own_entries().await?.iter().any(made) {
+            return Ok(Some(Maker::ThisRun));
+        }
+        let others = self.scan().await?;
+        let of_it = others.iter().filter(|other| made(&other.entry));
+        Ok(of_it.map(|other| if other.dead { Maker::Earlier } else { Maker::Running }).max())
+    }
+
     /// Whether this process wrote an intent about the subject itself.
     async fn has_own(&self, subject: &Subject) -> io::Result<bool> {
+        Ok(self.own_entries().await?.iter().any(|entry| entry.intent.subject == *subject))
+    }
+
+    async fn own_entries(&self) -> io::Result<Vec<Entry>> {
         let Some(path) = lock(&self.0.own).as_ref().map(|own| own.path().to_owned()) else {
-            return Ok(false);
+            return Ok(Vec::new());
         };
         let text = blocking(move || std::fs::read_to_string(path)).await?;
-        Ok(fold(&text).iter().any(|entry| entry.intent.subject == *subject))
+        Ok(fold(&text))
     }
 
     async fn right(&self, directory: &Path) -> io::Result<std::fs::File> {
@@ -460,6 +489,9 @@ mod tests {
         assert_eq!(earlier.len(), 1);
         assert!(third.claim(&earlier[0]).await.unwrap());
         assert!(!third.claim(&earlier[0]).await.unwrap(), "twice by the same process");
+        let subject = third.subject(&id(1));
+        assert_eq!(third.maker(&subject).await.unwrap(), Some(Maker::ThisRun));
+        assert_eq!(journal(directory.path()).maker(&subject).await.unwrap(), Some(Maker::Running));
         third.returned(third.subject(&id(1)));
         drop(third);
         assert!(dseqs(&journal(directory.path())).await.is_empty());

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use akash_chain::{ChainError, Kind, Market, MarketWatch, Outcome, QueryError, SubmitError};
 use akash_proto::Dec;
-use akash_proto::akash::deployment::v1beta4::{Group, MsgPauseGroup, MsgStartGroup, group};
+use akash_proto::akash::deployment::v1beta4::{Group, GroupSpec, MsgPauseGroup, MsgStartGroup, group};
 use akash_proto::akash::market::v1::lease;
 use akash_proto::akash::market::v1beta5::{MsgCreateLease, Order, QueryLeaseResponse};
 use akash_proto::id::{BidId, GroupId, LeaseId, OrderId};
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::bid::Bid;
 use super::selection::Policy;
+use super::supply;
 use crate::clients::Clients;
 use crate::op::{self, Limit};
 
@@ -72,13 +73,13 @@ pub(crate) enum NoLease {
     /// The group is over, or there is none: the text says.
     Group(String),
     /// No acceptable bid in time.
-    NoBids(Vec<PassedOver>, Duration),
+    NoBids(Offers, Duration),
     /// A message failed, or its fate is open: then with the bid whose lease was asked for.
     Submit(Box<SubmitError>, Option<(LeaseId, Dec)>),
     /// The chain could not be asked.
     Query(QueryError),
     /// Stopped, or out of time, before a lease was asked for.
-    Ended(Vec<PassedOver>),
+    Ended(Offers),
 }
 
 impl From<QueryError> for NoLease {
@@ -87,12 +88,21 @@ impl From<QueryError> for NoLease {
     }
 }
 
-/// The bids that were passed over, one a line, for a diagnostic.
-pub(crate) fn list(bids: &[PassedOver]) -> String {
-    if bids.is_empty() {
-        return "Nobody bid.".into();
+/// What was offered in vain.
+#[derive(Debug, Default)]
+pub(crate) struct Offers {
+    passed_over: Vec<PassedOver>,
+    /// Where nobody bid: who could have.
+    supply: String,
+}
+
+/// The bids that were passed over, one a line, for a diagnostic; or why there were none.
+pub(crate) fn list(offers: &Offers) -> String {
+    if offers.passed_over.is_empty() {
+        let free = "Nobody bid. An order costs nothing while it is open: only a lease is paid for.";
+        return if offers.supply.is_empty() { free.into() } else { format!("{free}\n\n{}", offers.supply) };
     }
-    let lines = bids.iter().map(|PassedOver { provider, price, why }| match price {
+    let lines = offers.passed_over.iter().map(|PassedOver { provider, price, why }| match price {
         Some(price) => format!("- {provider} at {price} uact per block: {why}"),
         None => format!("- {provider}: {why}"),
     });
@@ -186,13 +196,18 @@ pub(crate) async fn take(
         }
         collected.remember(&bids, policy);
         if late && !refused {
-            return Err(NoLease::NoBids(collected.passed_over, patience.timeout));
+            let group = market.open_order(group).and_then(|(_, order)| order.spec.as_ref());
+            let offers = tokio::select! {
+                offers = collected.into_offers(clients, group) => offers,
+                () = limit.token().cancelled() => Offers::default(),
+            };
+            return Err(NoLease::NoBids(offers, patience.timeout));
         }
         tokio::select! {
             next = watch.next() => market = next?,
             // Once more with what is known.
             () = sleep_until(until) => {}
-            () = limit.token().cancelled() => return Err(NoLease::Ended(collected.passed_over)),
+            () = limit.token().cancelled() => return Err(NoLease::Ended(collected.offers)),
         }
     }
 }
@@ -266,7 +281,7 @@ struct Held {
 async fn next_block(watch: &mut MarketWatch, limit: &Limit) -> Result<Arc<Market>, NoLease> {
     tokio::select! {
         market = watch.next() => Ok(market?),
-        () = limit.token().cancelled() => Err(NoLease::Ended(Vec::new())),
+        () = limit.token().cancelled() => Err(NoLease::Ended(Offers::default())),
     }
 }
 
@@ -279,7 +294,7 @@ fn open_bids(market: &Market, order: &OrderId) -> Vec<Bid> {
 struct Collected {
     /// The time of the block at which the first was seen.
     first: Option<OffsetDateTime>,
-    passed_over: Vec<PassedOver>,
+    offers: Offers,
 }
 
 impl Collected {
@@ -297,10 +312,22 @@ impl Collected {
     fn remember(&mut self, bids: &[Bid], policy: &Policy) {
         for bid in bids {
             let why = policy.judge(bid).err().unwrap_or_else(|| "bids were still being collected".into());
-            self.passed_over.retain(|seen| seen.provider != bid.provider);
+            let passed_over = &mut self.offers.passed_over;
+            passed_over.retain(|seen| seen.provider != bid.provider);
             let (provider, price) = (bid.provider.clone(), bid.price.clone().ok());
-            self.passed_over.push(PassedOver { provider, price, why });
+            passed_over.push(PassedOver { provider, price, why });
         }
+    }
+
+    /// All of it at the end of the time; if there was nothing, with who could have bid.
+    async fn into_offers(self, clients: &Clients, group: Option<&GroupSpec>) -> Offers {
+        let mut offers = self.offers;
+        if offers.passed_over.is_empty()
+            && let Some(group) = group
+        {
+            offers.supply = supply::explain(clients, group).await;
+        }
+        offers
     }
 }
 

@@ -1,6 +1,7 @@
 //! What resources and data sources share: ids, costs, choosing among bids, waiting until a lease is ready.
 
 pub(crate) mod bid;
+pub(crate) mod closing;
 pub(crate) mod cost;
 pub(crate) mod dseq;
 pub(crate) mod duration;
@@ -10,7 +11,9 @@ pub(crate) mod lease_end;
 pub(crate) mod manifest;
 pub(crate) mod market;
 pub(crate) mod providers;
+pub(crate) mod requirement;
 pub(crate) mod selection;
+pub(crate) mod supply;
 
 use tfplugin::{Diagnostics, Path};
 

@@ -262,6 +262,7 @@ impl<R: OnChain> Resource for Tracked<R> {
         self.seen(&clients, prior).await;
         let about = prior.about();
         let op = Op::start(clients.clone(), cx, Timeouts::delete(prior.timeouts()), prior.reason());
+        let _closing = clients.closing.begin();
         let result = match op.same_owner(prior.owner().as_deref()) {
             Ok(()) => R::delete(&op, delete).await,
             Err(failure) => Err(failure),

@@ -10,5 +10,6 @@
 mod ignored;
 mod lease;
 mod lifecycle;
+mod market;
 mod rig;
 mod stop;

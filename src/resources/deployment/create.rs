@@ -57,7 +57,7 @@ pub(super) async fn create(op: &Op, create: Create<DeploymentResource>) -> Resul
         }
         Err(error) => match state.name.as_deref() {
             Some(name) if op::refusal(&error) == Some(Kind::DeploymentExists) => {
-                Err(place::taken(name, &id, None))
+                Err(place::taken(op, name, &id, None).await)
             }
             _ => pending(op, state, private, &id, error),
         },

@@ -20,6 +20,7 @@ use crate::clients::Clients;
 use crate::journal::About;
 use crate::lifecycle::duration::Timeouts;
 use crate::lifecycle::ids::{self, DeploymentIdentity};
+use crate::lifecycle::supply;
 use crate::op::{Failure, Op};
 use model::{Deployment, Private};
 pub(crate) use read::closed as is_closed;
@@ -90,6 +91,15 @@ impl OnChain for Deployment {
 
     fn plan_update(plan: &mut PlanUpdate<DeploymentResource>, diagnostics: &mut Diagnostics) {
         plan::update(plan, diagnostics);
+    }
+
+    async fn glance(&self, prior: Option<&Self>, clients: &Clients, diagnostics: &mut Diagnostics) {
+        // What is there already is not asked of providers again; a replacement is planned as a create, too.
+        if let (None, Value::Known(text)) = (prior, &self.sdl)
+            && let Ok(sdl) = plan::compiled(text)
+        {
+            supply::warn(clients, &sdl.groups, diagnostics).await;
+        }
     }
 
     async fn create(

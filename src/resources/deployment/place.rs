@@ -2,6 +2,8 @@
 //!
 //! Decides by the journal and the chain; sends nothing.
 
+use std::time::Duration;
+
 use akash_chain::{Fate, Msg, Outcome};
 use akash_proto::akash::deployment::v1beta4::{MsgCreateDeployment, QueryDeploymentResponse};
 use akash_proto::id::DeploymentId;
@@ -9,12 +11,17 @@ use akash_sdl::{Group, Sdl};
 
 use super::model::Deployment;
 use super::read;
-use crate::journal::Earlier;
+use crate::journal::{Earlier, Maker};
 use crate::lifecycle::{dseq, earlier};
 use crate::op::{Failure, Op};
 
 /// How many generations of a name are looked through: so often a named deployment can be closed and made anew.
 const GENERATIONS: u32 = 10_000;
+
+/// So long a create whose name is held waits for this process to begin closing something, or to go on.
+const QUIET: Duration = Duration::from_secs(10);
+/// The same where the holder would be taken over, which it must not while it is about to be closed.
+const QUIET_ADOPTING: Duration = Duration::from_secs(2);
 
 /// Where to create.
 pub(super) enum Place {
@@ -45,11 +52,13 @@ pub(super) async fn find(op: &Op, owner: &str, planned: &Deployment, sdl: &Sdl) 
             None => id_of(dseq::random()).map(Place::New),
         };
     };
-    for generation in 0..GENERATIONS {
+    let mut generation = 0;
+    while generation < GENERATIONS {
         if op.limit.ended() {
             return Err(op.ended("It ended before anything was sent."));
         }
         let id = id_of(dseq::named(owner, name, generation))?;
+        let ended = op.clients.closing.ended();
         // A create of an earlier run may still be on its way.
         earlier::settle(op, &id).await?;
         let found = op.clients.chain.deployment(&id).await.map_err(|error| {
@@ -57,9 +66,15 @@ pub(super) async fn find(op: &Op, owner: &str, planned: &Deployment, sdl: &Sdl) 
         })?;
         match found {
             None => return Ok(Place::New(id)),
-            Some(found) if read::closed(&found).is_some() => {}
+            Some(found) if read::closed(&found).is_some() => generation += 1,
             Some(found) => {
-                let existing = named(op, planned, name, id, found, sdl).await?;
+                let mut creates = creates(op, owner).await?.into_iter();
+                let ours = creates.find(|(_, message)| message.id == Some((&id).into()));
+                let ours = ours.map(|(earlier, _)| earlier);
+                if ours.is_none() && (given_up(op, planned, ended).await || op.limit.ended()) {
+                    continue;
+                }
+                let existing = named(op, planned, name, Holder { id, found, ours }, sdl).await?;
                 return Ok(Place::Existing(Box::new(existing)));
             }
         }
@@ -127,20 +142,37 @@ async fn claim(op: &Op, earlier: &Earlier, id: DeploymentId) -> Result<Option<Ex
     Ok(claimed.then_some(Existing { id, found, created_by: Some(outcome) }))
 }
 
+/// The active deployment that has a name.
+struct Holder {
+    id: DeploymentId,
+    found: QueryDeploymentResponse,
+    /// The create of an earlier run that no state may know, if that made it.
+    ours: Option<Earlier>,
+}
+
+/// Waits while this process closes something: Terraform destroys one resource of a list beside the create of another that
+/// gets its name. `true`: look again whether the holder is closed.
+async fn given_up(op: &Op, planned: &Deployment, ended: u64) -> bool {
+    tracing::info!(
+        name = planned.name.as_deref(),
+        "the name is held; waiting in case this apply closes the holder"
+    );
+    let quiet = if planned.adopt.known() == Some(&true) { QUIET_ADOPTING } else { QUIET };
+    op.clients.closing.more(ended, quiet, &op.limit).await
+}
+
 /// The active deployment of this name, if it may be taken over; else a failure says what it is and how to import it.
 async fn named(
     op: &Op,
     planned: &Deployment,
     name: &str,
-    id: DeploymentId,
-    found: QueryDeploymentResponse,
+    holder: Holder,
     sdl: &Sdl,
 ) -> Result<Existing, Failure> {
+    let Holder { id, found, ours } = holder;
     let groups = read::chain_groups(&found)
         .map_err(|error| Failure::new(format!("Deployment {} can't be read", id.dseq()), error))?;
     let change = akash_sdl::diff(&groups, sdl);
-    let creates = creates(op, id.owner()).await?;
-    let ours = creates.into_iter().find(|(_, message)| message.id == Some((&id).into()));
     let adopt = planned.adopt.known() == Some(&true);
     if (ours.is_some() || adopt)
         && let Some(reason) = change.replace.iter().chain(&change.market).next()
@@ -158,7 +190,7 @@ async fn named(
             ),
         ));
     }
-    if let Some((earlier, _)) = ours
+    if let Some(earlier) = ours
         && let Some(existing) = claim(op, &earlier, id.clone()).await?
     {
         return Ok(existing);
@@ -166,7 +198,7 @@ async fn named(
     if adopt {
         return Ok(Existing { id, found, created_by: None });
     }
-    Err(taken(name, &id, Some(&found)))
+    Err(taken(op, name, &id, Some(&found)).await)
 }
 
 fn import(id: &DeploymentId) -> String {
@@ -174,18 +206,36 @@ fn import(id: &DeploymentId) -> String {
 }
 
 /// The failure of a name that an active deployment has.
-pub(super) fn taken(name: &str, id: &DeploymentId, found: Option<&QueryDeploymentResponse>) -> Failure {
+pub(super) async fn taken(
+    op: &Op,
+    name: &str,
+    id: &DeploymentId,
+    found: Option<&QueryDeploymentResponse>,
+) -> Failure {
     let height = found.and_then(|found| found.deployment.as_ref()).map(|deployment| deployment.created_at);
     let since = height.map_or_else(String::new, |height| format!(", created in block {height}"));
+    let journal = &op.clients.journal;
+    let maker = match journal.maker(&journal.subject(id)).await {
+        Ok(Some(Maker::ThisRun)) => {
+            "Another resource of this very apply created it: two can't have one name."
+        }
+        Ok(Some(Maker::Running)) => "Another run on this machine created it and is still at work.",
+        Ok(Some(Maker::Earlier)) => "An earlier run on this machine created it.",
+        Ok(None) => {
+            "This machine's journal does not know it: another machine created it, or a run here that has long ended."
+        }
+        Err(_) => "This machine's journal can't be read, so who created it can't be told.",
+    };
     Failure::at(
         "name",
         format!("A deployment named \"{name}\" is active already"),
         format!(
-            "It is deployment {}{since}, of this wallet. Nothing was sent. Another configuration or machine made it, or this one \
-             with `create_before_destroy`, which a named deployment can't have: leave `name` unset then (and note that \
-             `create_before_destroy` on a lease spreads to its deployment). To manage the existing one here, import it (or set \
-             `adopt = true`, if its groups are equal):\n\n{}",
+            "It is deployment {}{since}, of this wallet. {maker} Nothing was sent.\n\nIf this apply closes it and had not \
+             begun to within {} s, apply again. With `create_before_destroy` that can't be, so a deployment that has it must \
+             leave `name` unset (note that on a lease it spreads to its deployment). To manage the existing one here, \
+             import it (or set `adopt = true`, if its groups are equal):\n\n{}",
             id.dseq(),
+            QUIET.as_secs(),
             import(id)
         ),
     )

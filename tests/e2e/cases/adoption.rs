@@ -32,6 +32,7 @@ cases![
     adopt_takes_equal_groups,
     adopt_refuses_other_groups,
     named_with_create_before_destroy,
+    names_move_along_a_list,
     lease_replaced_create_first,
     journal_that_cannot_be_written,
     journal_turned_off,
@@ -279,6 +280,41 @@ async fn named_with_create_before_destroy(case: Case) -> Result<()> {
     let output = workspace.try_apply(&["-replace=akash_deployment.web"]).await?;
     output.expect_error(&["create_before_destroy", "leave `name` unset"])?;
     ensure!(network.active().await? == [dseq] && network.fee_balance().await? == before);
+    workspace.expect_no_changes().await
+}
+
+/// One more at the head of a list moves each name to the next resource, which is created beside the destroy of the one
+/// that had it.
+async fn names_move_along_a_list(case: Case) -> Result<()> {
+    let network = case.devnet().await?;
+    let workspace = workspace(&case, &network).await?;
+    let list = |names: &str| {
+        format!(
+            r#"{}
+locals {{
+  names = [{names}]
+}}
+
+resource "akash_deployment" "web" {{
+  count = length(local.names)
+  name  = local.names[count.index]
+  sdl   = file("web.yaml")
+}}
+
+resource "akash_lease" "web" {{
+  count      = length(local.names)
+  deployment = akash_deployment.web[count.index].id
+  manifest   = akash_deployment.web[count.index].manifest
+}}
+"#,
+            config::HEAD
+        )
+    };
+    workspace.write("main.tf", &list(r#""a", "b", "c""#));
+    workspace.apply().await?;
+    workspace.write("main.tf", &list(r#""new", "a", "b", "c""#));
+    workspace.apply().await?;
+    ensure!(network.active().await?.len() == 4, "{:?}", network.active().await?);
     workspace.expect_no_changes().await
 }
 
