@@ -28,19 +28,8 @@ pub struct ProviderConfig {
     max_fee: Value<String>,
     fee_granter: Value<String>,
     deposit_sources: Value<Vec<Value<String>>>,
-    receipts: Value<ReceiptsConfig>,
     transaction_timeout: Value<String>,
     journal_directory: Value<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ReceiptsConfig {
-    #[allow(
-        dead_code,
-        reason = "read once receipts are written to files; until then a value set is refused"
-    )]
-    directory: Value<String>,
 }
 
 /// Where the words of the wallet come from.
@@ -119,10 +108,6 @@ pub(crate) fn schema() -> Schema {
     .attribute("fee_granter", string().description("Account that pays the fees by a fee grant."))
     .attribute("deposit_sources", Attribute::list(Type::String).optional().description("Where deposits come from, in order: `balance`, `grant`. Default `[\"balance\"]`."))
     .attribute("transaction_timeout", string().validate(transaction_timeout).description("How long a transaction may take to come into a block, in block time: after it, the transaction is dead for certain. Default `60s`; at most `10m`, the chain's limit. Environment: `AKASH_TRANSACTION_TIMEOUT`."))
-    .attribute("receipts", Attribute::object([
-        ("directory", string().description("Directory for receipts and their ledger.")),
-        ("format", string().description("`json`: one file each, and the ledger; `jsonl`: the ledger only.")),
-    ]).optional().description("Receipts as files. Not built yet: setting it is an error. Receipts are in each resource's `receipts`."))
     .attribute("journal_directory", string().description("Directory of the journal: what is about to be sent is written there first, so that a deployment or lease whose creation is cut off is taken over by the next apply instead of being lost with its escrow. Default: `terraform-provider-akash/journal` in the user's state directory (`~/.local/state` on Linux). Keep it between runs, also in CI. `\"\"` turns the journal off, with a warning. Environment: `AKASH_JOURNAL_DIR`."))
 }
 
@@ -140,15 +125,8 @@ fn transaction_timeout(value: &Dynamic) -> Result<(), String> {
     }
 }
 
-/// Refuses what is in the schema but not built yet, and values out of their form.
+/// Refuses contradictions, and warns of a journal that is off.
 pub(crate) fn validate(config: &ProviderConfig, diagnostics: &mut Diagnostics) {
-    if !config.receipts.is_null() {
-        diagnostics.error_at(
-            &Path::root("receipts"),
-            "`receipts` is not built yet",
-            "This version of the provider writes no receipts to files yet and will not pretend to. Remove the argument.",
-        );
-    }
     if config.journal_directory.known().is_some_and(String::is_empty) {
         diagnostics.warning_at(
             &Path::root("journal_directory"),

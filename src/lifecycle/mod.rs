@@ -14,16 +14,3 @@ pub(crate) mod providers;
 pub(crate) mod requirement;
 pub(crate) mod selection;
 pub(crate) mod supply;
-
-use tfplugin::{Diagnostics, Path};
-
-/// Refuses an attribute that the schema names and this version does not act on.
-pub(crate) fn not_built(at: &Path, diagnostics: &mut Diagnostics) {
-    diagnostics.error_at(
-        at,
-        format!("`{at}` is not built yet"),
-        format!(
-            "This version of the provider does not act on `{at}` yet and will not pretend to. Remove it."
-        ),
-    );
-}

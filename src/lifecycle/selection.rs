@@ -17,11 +17,7 @@ pub(crate) struct Select {
     pub(crate) max_monthly_price: Value<Number>,
     pub(crate) allow: Value<Vec<Value<String>>>,
     pub(crate) deny: Value<Vec<Value<String>>>,
-    pub(crate) attributes: Value<BTreeMap<String, Value<String>>>,
-    pub(crate) audited_by: Value<Vec<Value<String>>>,
-    pub(crate) region: Value<String>,
     pub(crate) prefer: Value<String>,
-    pub(crate) weights: Value<BTreeMap<String, Value<Number>>>,
     pub(crate) settle: Value<String>,
     pub(crate) timeout: Value<String>,
 }
@@ -29,37 +25,22 @@ pub(crate) struct Select {
 impl Select {
     /// The schema of the attribute.
     pub(crate) fn attribute() -> Attribute {
-        let later = "Not built yet: setting it is an error.";
         Attribute::object([
             ("max_price", Attribute::number().optional().validate(positive).description("The most to pay, in uact per block for the whole group.")),
             ("max_monthly_price", Attribute::number().optional().validate(positive).description("The most to pay, in USD per month of 438,300 blocks.")),
             ("allow", Attribute::list(Type::String).optional().description("Only these providers, by address.")),
             ("deny", Attribute::list(Type::String).optional().description("Never these providers, by address.")),
-            ("attributes", Attribute::map(Type::String).optional().description(format!("Attributes that the provider must have. {later}"))),
-            ("audited_by", Attribute::list(Type::String).optional().description(format!("Auditors that must have signed the provider. {later}"))),
-            ("region", Attribute::string().optional().description(format!("The provider's region. {later}"))),
-            ("prefer", Attribute::string().optional().description("What decides between acceptable bids: `price`, the default: the lowest. (`uptime` is not built yet.)")),
-            ("weights", Attribute::map(Type::Number).optional().description(format!("Weights of the criteria. {later}"))),
+            ("prefer", Attribute::string().optional().description("What decides between acceptable bids: `price`, the default: the lowest.")),
             ("settle", Attribute::string().optional().validate(duration::check_from_zero).description("How long to collect bids after the first one, for example `15s`; `0s` takes the first acceptable bid. Default: 2 blocks.")),
             ("timeout", Attribute::string().optional().validate(duration::check).description("How long to wait for an acceptable bid. Default `5m`.")),
         ])
         .optional()
-        .description("How to choose among the bids. A change of it has no effect on a lease that runs.")
+        .description("How to choose among the bids. A change of it has no effect on a lease that runs. Terraform passes over attributes that are not listed here without a word.")
     }
 
-    /// Refuses what is not built yet, and contradictions.
+    /// Refuses values out of their form.
     pub(crate) fn validate(&self, at: &Path, diagnostics: &mut Diagnostics) {
-        let later = [
-            (!self.attributes.is_null(), "attributes"),
-            (!self.audited_by.is_null(), "audited_by"),
-            (!self.region.is_null(), "region"),
-            (!self.weights.is_null(), "weights"),
-        ];
-        for (_, name) in later.into_iter().filter(|(set, _)| *set) {
-            super::not_built(&at.attr(name), diagnostics);
-        }
         match self.prefer.as_deref() {
-            Some("uptime") => super::not_built(&at.attr("prefer"), diagnostics),
             None | Some("price") => {}
             Some(other) => diagnostics.error_at(
                 &at.attr("prefer"),

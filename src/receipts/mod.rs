@@ -6,10 +6,20 @@
 use akash_chain::Outcome;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use tfplugin::{Attribute, Type};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// How many receipts a resource keeps in state, the newest last.
 const KEPT: usize = 5;
+
+/// The schema of a resource's `receipts`. Sensitive for length alone: clients print a JSON text over pages.
+pub(crate) fn attribute() -> Attribute {
+    Attribute::list(Type::String).computed().sensitive().description(
+        "The last five receipts as JSON, oldest first: what was done, at what price, and the transaction that proves it. \
+         Nothing in them is secret; they are declared sensitive so that plans stay short. To read them: `[for receipt in \
+         nonsensitive(RESOURCE.receipts) : jsondecode(receipt)]`.",
+    )
+}
 
 /// What a receipt is about.
 #[derive(Debug, Clone, Default)]

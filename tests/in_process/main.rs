@@ -11,5 +11,6 @@ mod ignored;
 mod lease;
 mod lifecycle;
 mod market;
+mod provider;
 mod rig;
 mod stop;

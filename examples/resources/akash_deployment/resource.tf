@@ -41,6 +41,14 @@ resource "akash_deployment" "web" {
   }
 }
 
+output "transactions" {
+  description = "Of the last receipts: what was done, and the transaction that proves it"
+  value = [for receipt in nonsensitive(akash_deployment.web.receipts) : {
+    action  = jsondecode(receipt).action
+    tx_hash = jsondecode(receipt).response.tx_hash
+  }]
+}
+
 output "ceiling" {
   description = "What the deployment may cost at most, in USD a month"
   value       = akash_deployment.web.cost.per_month

@@ -23,3 +23,9 @@ output "url" {
 output "forwarded_ports" {
   value = akash_lease.web.ports
 }
+
+# What was done and paid, with the transactions that prove it. Nothing in receipts is secret: they are declared
+# sensitive so that plans stay short.
+output "receipts" {
+  value = [for receipt in nonsensitive(akash_lease.web.receipts) : jsondecode(receipt)]
+}

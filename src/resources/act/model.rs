@@ -3,11 +3,12 @@
 use akash_chain::{Msg, Outcome, Pending};
 use akash_proto::{Coin, Dec};
 use serde::{Deserialize, Serialize};
-use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
+use tfplugin::{Attribute, Dynamic, Schema, Value};
 use time::OffsetDateTime;
 
 use super::amount::Terms;
 use crate::lifecycle::duration::Timeouts;
+use crate::receipts;
 
 /// An `akash_act`, in configuration, plan and state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -237,7 +238,7 @@ pub(crate) fn schema() -> Schema {
     .attribute("owner", computed().description("The wallet's address."))
     .attribute("chain_id", computed().description("The chain it is on."))
     .attribute("balance", computed().description("What the wallet held in uact, as of the last mint, or of a refresh that found less than `minimum`. It does not follow every deposit, so that what uses it does not change with every plan."))
-    .attribute("receipts", Attribute::list(Type::String).computed().description("The last five receipts as JSON, oldest first: `act.mint`, with what came of it."))
+    .attribute("receipts", receipts::attribute())
 }
 
 #[cfg(test)]

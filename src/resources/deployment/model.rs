@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
 
 use crate::lifecycle::{cost::Cost, duration::Timeouts, lease_end::Reclaim};
+use crate::receipts;
 
 /// An `akash_deployment`, in configuration, plan and state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -18,11 +19,8 @@ pub(crate) struct Deployment {
     pub(crate) name: Value<String>,
     pub(crate) adopt: Value<bool>,
     pub(crate) deposit: Value<String>,
-    pub(crate) escrow: Value<Escrow>,
     pub(crate) on_market_change: Value<String>,
     pub(crate) reason: Value<String>,
-    pub(crate) secrets: Value<BTreeMap<String, Value<String>>>,
-    pub(crate) secrets_version: Value<String>,
     pub(crate) timeouts: Value<Timeouts>,
     pub(crate) id: Value<String>,
     pub(crate) owner: Value<String>,
@@ -36,14 +34,6 @@ pub(crate) struct Deployment {
     pub(crate) deposited: Value<String>,
     pub(crate) cost: Value<Cost>,
     pub(crate) receipts: Value<Vec<String>>,
-}
-
-/// The `escrow` argument.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Escrow {
-    min_runway: Value<String>,
-    target_runway: Value<String>,
 }
 
 /// One group, as it is on chain: what was asked for when the deployment was created.
@@ -203,7 +193,6 @@ fn not_empty(value: &Dynamic) -> Result<(), String> {
 pub(crate) fn schema() -> Schema {
     let string = || Attribute::string().optional();
     let computed = || Attribute::string().computed();
-    let later = "Not built yet: setting it is an error.";
     let strings = |text: &str| Attribute::list(Type::String).computed().description(text);
     let number = |text: &str| Attribute::number().computed().description(text);
     Schema::new(
@@ -218,14 +207,8 @@ pub(crate) fn schema() -> Schema {
     .attribute("name", string().validate(not_empty).description("A name, unique among the wallet's active deployments: the dseq is derived from it, so that the chain itself allows one active deployment of that name. Not to be combined with `create_before_destroy`. A name given later is recorded in place; another name replaces."))
     .attribute("adopt", Attribute::bool().optional().description("Take over an active deployment of the same name if its groups are equal, instead of failing. Without it, only what an earlier run of this machine created and was cut off at is taken over."))
     .attribute("deposit", string().validate(coin).description("What to put into escrow, for example `5000000uact`; what is not used comes back when the deployment is closed. Default: the chain's minimum. On update tops up to this sum; a lower value changes nothing."))
-    .attribute("escrow", Attribute::object([
-        ("min_runway", string().validate(crate::lifecycle::duration::check).description("Top up when less than this is left, for example `72h`.")),
-        ("target_runway", string().validate(crate::lifecycle::duration::check).description("Top up to this, for example `14d`.")),
-    ]).optional().description(format!("Keeps the escrow filled. {later}")))
     .attribute("on_market_change", string().validate(one_of(&["keep", "replace"])).description("What a change of price, `signedBy` or placement attributes alone does. The chain can't change them in a deployment that exists. `keep`, the default: the new text is recorded with a warning and applies when the deployment is next created. `replace`: it is created anew."))
     .attribute("reason", string().description("Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing."))
-    .attribute("secrets", Attribute::map(Type::String).optional().write_only().description(format!("Values for `${{secret.NAME}}` in the SDL, never stored. {later}")))
-    .attribute("secrets_version", string().description(format!("Change it to send changed `secrets`. {later}")))
     .attribute("timeouts", Timeouts::attribute())
     .attribute("id", computed().description("`OWNER/DSEQ`."))
     .attribute("owner", computed().description("The wallet's address."))
@@ -260,7 +243,7 @@ pub(crate) fn schema() -> Schema {
     .attribute("created_height", computed().description("The block in which it was created."))
     .attribute("deposited", computed().description("What was put into escrow so far, in uact, spent or not."))
     .attribute("cost", Cost::attribute("the deployment at the ceiling of the SDL's prices; a lease's `cost` is what is really paid"))
-    .attribute("receipts", Attribute::list(Type::String).computed().description("The last five receipts as JSON, oldest first."))
+    .attribute("receipts", receipts::attribute())
 }
 
 #[cfg(test)]

@@ -9,19 +9,11 @@ use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
 
 use super::DeploymentResource;
 use super::model::Deployment;
-use crate::lifecycle::{dseq, lease_end::Reclaim, manifest::ManifestAttribute, not_built};
+use crate::lifecycle::{dseq, lease_end::Reclaim, manifest::ManifestAttribute};
 use crate::op::Failure;
 
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Deployment, diagnostics: &mut Diagnostics) {
-    let later = [
-        (config.escrow.is_null(), "escrow"),
-        (config.secrets.is_null(), "secrets"),
-        (config.secrets_version.is_null(), "secrets_version"),
-    ];
-    for (_, name) in later.into_iter().filter(|(null, _)| !null) {
-        not_built(&Path::root(name), diagnostics);
-    }
     if config.adopt.known() == Some(&true) && config.name.is_null() {
         diagnostics.error_at(
             &Path::root("adopt"),
@@ -35,7 +27,7 @@ pub(super) fn validate(config: &Deployment, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Without `secrets` nothing fills a placeholder in: a service would get it as its password.
+/// Nothing fills a placeholder in: a service would get it as its password.
 fn placeholders(text: &str, diagnostics: &mut Diagnostics) {
     let names: BTreeSet<&str> = text
         .split("${secret.")
@@ -51,8 +43,8 @@ fn placeholders(text: &str, diagnostics: &mut Diagnostics) {
             &Path::root("sdl"),
             "Placeholders are sent as they are",
             format!(
-                "{list}: `secrets` is not built yet, so the service gets this very text. Fill it in with `replace(sdl, …)`; \
-                 the value is then in state, as every argument is."
+                "{list}: this version has no secrets of its own, so the service gets this very text. Fill it in with \
+                 `replace(sdl, …)`; the value is then in state, as every argument is."
             ),
         );
     }
@@ -472,18 +464,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_and_what_is_refused_is_told() {
+    fn what_is_refused_is_told() {
         let mut told = Diagnostics::new();
-        let later = Deployment {
-            adopt: true.into(),
-            secrets_version: "1".into(),
-            ..config(&SDL.replace("uact", "uakt"))
-        };
-        validate(&later, &mut told);
+        let refused = Deployment { adopt: true.into(), ..config(&SDL.replace("uact", "uakt")) };
+        validate(&refused, &mut told);
         let paths: Vec<String> =
             told.iter().filter_map(|one| one.path.as_ref().map(ToString::to_string)).collect();
         assert!(told.has_errors());
-        for name in ["adopt", "secrets_version", "sdl"] {
+        for name in ["adopt", "sdl"] {
             assert!(paths.iter().any(|path| path == name), "{name}: {paths:?}");
         }
     }

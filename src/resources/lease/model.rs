@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
 
 use crate::lifecycle::{cost::Cost, duration::Timeouts, lease_end::Reclaim, selection::Select};
+use crate::receipts;
 
 /// An `akash_lease`, in configuration, plan and state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -19,11 +20,8 @@ pub(crate) struct Lease {
     pub(crate) group: Value<String>,
     pub(crate) provider_address: Value<String>,
     pub(crate) select: Value<Select>,
-    pub(crate) on_lost: Value<String>,
     pub(crate) wait_for_ready: Value<bool>,
-    pub(crate) blue_green: Value<bool>,
     pub(crate) reason: Value<String>,
-    pub(crate) secrets: Value<BTreeMap<String, Value<String>>>,
     pub(crate) timeouts: Value<Timeouts>,
     pub(crate) id: Value<String>,
     pub(crate) chain_id: Value<String>,
@@ -294,7 +292,6 @@ fn account(value: &Dynamic) -> Result<(), String> {
 pub(crate) fn schema() -> Schema {
     let string = || Attribute::string().optional();
     let computed = || Attribute::string().computed();
-    let later = "Not built yet: setting it is an error.";
     let number = |text: &str| Attribute::number().computed().description(text);
     let port = Type::object([("host", Type::String), ("external_port", Type::Number)]);
     let ip = Type::object([
@@ -315,11 +312,8 @@ pub(crate) fn schema() -> Schema {
     .attribute("group", string().computed().description("The placement's name; by default the only one."))
     .attribute("provider_address", string().computed().validate(account).description("The provider. Set: only this provider's bid is taken; a change moves the lease."))
     .attribute("select", Select::attribute())
-    .attribute("on_lost", string().description("What to do when the provider closes the lease: `repair`, `replace` or `ignore`. Repair is not built yet: until then a lost lease is told in a warning and nothing is planned; `replace` is an error."))
     .attribute("wait_for_ready", Attribute::bool().optional().description("Whether to wait until every service is ready. Default true."))
-    .attribute("blue_green", Attribute::bool().optional().description(format!("Take over hostnames and IP endpoints from another lease of this wallet. {later}")))
     .attribute("reason", string().description("Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing."))
-    .attribute("secrets", Attribute::map(Type::String).optional().write_only().description(format!("Values for `${{secret.NAME}}` in the manifest, never stored. {later}")))
     .attribute("timeouts", Timeouts::attribute())
     .attribute("id", computed().description("`OWNER/DSEQ/GSEQ`."))
     .attribute("chain_id", computed().description("The chain it is on."))
@@ -340,5 +334,5 @@ pub(crate) fn schema() -> Schema {
     .attribute("ports", Attribute::map(Type::map(port)).computed().description("Forwarded ports by service, then by `PORT/PROTO` of the SDL (`\"53/udp\"`): `host` and `external_port`, null until the provider reports them."))
     .attribute("ips", Attribute::map(Type::list(ip)).computed().description("Leased addresses by service: `ip`, `port`, `external_port`, `protocol`."))
     .attribute("manifest_hash", computed().description("SHA-256 of this group's part of the manifest as uploaded, in hex; null while the provider does not have it."))
-    .attribute("receipts", Attribute::list(Type::String).computed().description("The last five receipts as JSON, oldest first."))
+    .attribute("receipts", receipts::attribute())
 }

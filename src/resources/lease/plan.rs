@@ -7,25 +7,11 @@ use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
 
 use super::LeaseResource;
 use super::model::{Lease, Private, addresses_depend_on};
-use crate::lifecycle::{ids, lease_end::Reclaim, manifest::ManifestAttribute, not_built};
+use crate::lifecycle::{ids, lease_end::Reclaim, manifest::ManifestAttribute};
 use crate::op::Failure;
 
 /// Checks the configuration; values may be unknown.
 pub(super) fn validate(config: &Lease, diagnostics: &mut Diagnostics) {
-    for (null, name) in [(config.blue_green.is_null(), "blue_green"), (config.secrets.is_null(), "secrets")] {
-        if !null {
-            not_built(&Path::root(name), diagnostics);
-        }
-    }
-    match config.on_lost.as_deref() {
-        Some("replace") => not_built(&Path::root("on_lost"), diagnostics),
-        None | Some("repair" | "ignore") => {}
-        Some(other) => diagnostics.error_at(
-            &Path::root("on_lost"),
-            "Unknown value",
-            format!("`{other}` is not one of repair, replace, ignore."),
-        ),
-    }
     if let Some(select) = config.select.known() {
         select.validate(&Path::root("select"), diagnostics);
         select.can_match(config.provider_address.as_deref(), &Path::root("select"), diagnostics);

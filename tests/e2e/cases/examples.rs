@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{cases, config::HEAD, suite::Case};
+use crate::{cases, config::HEAD, suite::Case, workspace::Output};
 
 cases![examples_are_valid, quickstart_example];
 
@@ -60,6 +60,22 @@ async fn quickstart_example(case: Case) -> Result<()> {
     workspace.write("main.tf", &text);
     workspace.write("web.yaml", &fs::read_to_string(examples.join("web.yaml")).context("web.yaml")?);
     workspace.validate().await?.succeeded()?;
+    is_short(&workspace.run(&["plan", "-no-color"]).await?.succeeded()?, 125)?;
     workspace.apply().await?;
-    workspace.expect_no_changes().await
+    workspace.expect_no_changes().await?;
+    // A change, with the whole SDL around it; receipts and manifest take one line each, here and in the destroy.
+    let sdl = fs::read_to_string(examples.join("web.yaml"))?;
+    workspace.write("web.yaml", &sdl.replace("nginx:1.27", "nginx:1.28"));
+    is_short(&workspace.run(&["plan", "-no-color"]).await?.succeeded()?, 60)?;
+    is_short(&workspace.run(&["destroy", "-no-color", "-auto-approve"]).await?.succeeded()?, 150)
+}
+
+/// What a person has to read, from the client's first word about the plan on.
+fn is_short(output: &Output, lines: usize) -> Result<()> {
+    let begins = |line: &str| line.starts_with("Terraform used") || line.starts_with("OpenTofu used");
+    let text = format!("{}{}", output.stdout, output.stderr);
+    let printed = text.lines().skip_while(|line| !begins(line)).count();
+    ensure!(printed > 10, "the plan is not where this case expects it:\n{text}");
+    ensure!(printed < lines, "{printed} lines, not below {lines}:\n{text}");
+    Ok(())
 }
