@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use terraform_provider_akash::AkashProvider;
 use tfplugin::testing::{State, in_process};
 
-use crate::rig::{Rig, SDL, dynamic, lease_of};
+use crate::rig::{Rig, SDL, dynamic, lease_of, text};
 
 /// The state file's JSON of a resource as an earlier version wrote it: what this one has, and `more`.
 fn written_earlier(state: &State, more: &[(&str, Json)]) -> String {
@@ -72,4 +72,54 @@ async fn what_is_not_built_is_not_in_the_schema() {
         assert!(answer.is_err(), "{type_name} has {argument}");
     }
     assert!(provider.validate_provider(&dynamic(&json!({ "receipts": {} }))).await.is_err());
+}
+
+/// The same resource in the state of another chain, which is far longer.
+fn elsewhere(state: &State) -> State {
+    let mut value = serde_json::to_value(&state.value).unwrap();
+    value["chain_id"] = json!("longer-1");
+    let mut private: Json = serde_json::from_slice(&state.private).unwrap();
+    private["height"] = json!(1_000_000_000);
+    State { value: dynamic(&value), private: serde_json::to_vec(&private).unwrap(), ..state.clone() }
+}
+
+/// The height in state of another chain must not become the least that nodes of this one have to be at.
+#[tokio::test(flavor = "multi_thread")]
+async fn state_of_a_longer_chain_makes_no_node_behind() {
+    let rig = Rig::start().await;
+    let deployment_config = json!({ "sdl": SDL });
+    let deployment = rig.create("akash_deployment", &deployment_config).await;
+    let lease_config = lease_of(&deployment, json!({}));
+    let lease = rig.create("akash_lease", &lease_config).await;
+    let act_config = json!({ "minimum": "1uact" });
+    let act = rig.create("akash_act", &act_config).await;
+    let changed = SDL.replace("1.27", "1.28");
+    for (state, config, change) in [
+        (&act, &act_config, json!({ "minimum": "2uact" })),
+        (&lease, &lease_config, lease_of(&deployment, json!({ "reason": "another" }))),
+        (&deployment, &deployment_config, json!({ "sdl": changed })),
+    ] {
+        let foreign = elsewhere(state);
+        let refused = |told: &tfplugin::Diagnostics, what: &str| {
+            let told = text(told);
+            assert!(told.contains("error: The resource is on another chain"), "{what}: {told}");
+            assert!(told.contains("longer-1") && told.contains(rig.devnet.chain_id()), "{what}: {told}");
+        };
+        let (read, told) = rig.provider.read(&foreign).await.unwrap();
+        refused(&told, "read");
+        assert_eq!(read.map(|read| read.value).as_ref(), Some(&foreign.value));
+        refused(&rig.plan(&foreign, config).await.1, "plan");
+        refused(&rig.provider.plan_delete(&foreign).await.unwrap().1, "plan of a delete");
+        // Terraform would stop at these plans; apply must not rely on it.
+        let (update, _) = rig.plan(state, &change).await;
+        let (delete, _) = rig.provider.plan_delete(state).await.unwrap();
+        for (mut plan, what) in [(update, "update"), (delete, "delete")] {
+            plan.prior = Some(foreign.clone());
+            plan.private.clone_from(&foreign.private);
+            let (left, told) = rig.provider.apply(&plan).await.unwrap();
+            refused(&told, what);
+            assert_eq!(left.map(|left| left.value).as_ref(), Some(&foreign.value), "{what}");
+        }
+        rig.nothing_to_do(state, config).await;
+    }
 }

@@ -67,7 +67,7 @@ async fn quickstart_example(case: Case) -> Result<()> {
     let sdl = fs::read_to_string(examples.join("web.yaml"))?;
     workspace.write("web.yaml", &sdl.replace("nginx:1.27", "nginx:1.28"));
     is_short(&workspace.run(&["plan", "-no-color"]).await?.succeeded()?, 60)?;
-    is_short(&workspace.run(&["destroy", "-no-color", "-auto-approve"]).await?.succeeded()?, 150)
+    is_short(&workspace.run(&["destroy", "-no-color", "-auto-approve"]).await?.succeeded()?, 160)
 }
 
 /// What a person has to read, from the client's first word about the plan on.
