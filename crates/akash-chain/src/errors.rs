@@ -312,7 +312,7 @@ impl ChainError {
 
 impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} {})", self.text, self.codespace, self.code)
+        write!(f, "{} ({} {})", plain_text::line(&self.text), plain_text::line(&self.codespace), self.code)
     }
 }
 

@@ -63,7 +63,8 @@ pub enum QueryError {
     },
     /// The endpoints are of another chain.
     #[error(
-        "`chain_id` is {expected}, but {endpoint} is a node of {found}: check `network`, `chain_id` and `endpoints`; nothing was changed"
+        "`chain_id` is {expected}, but {endpoint} is a node of {}: check `network`, `chain_id` and `endpoints`; nothing was changed",
+        plain_text::line(found)
     )]
     ChainId {
         /// The address, without secrets.
@@ -75,7 +76,8 @@ pub enum QueryError {
     },
     /// The chain runs modules that this version does not know.
     #[error(
-        "{endpoint} (node {node_version}) does not serve {missing}, which this version of the provider needs: the network was upgraded, or is older than Akash v2.1; look for a version of the provider that fits"
+        "{endpoint} (node {}) does not serve {missing}, which this version of the provider needs: the network was upgraded, or is older than Akash v2.1; look for a version of the provider that fits",
+        plain_text::line(node_version)
     )]
     Modules {
         /// The address, without secrets.

@@ -5,9 +5,6 @@
 use crate::trust::{Refusal, TrustError};
 use std::time::Duration;
 
-/// Longest piece of a provider's answer that is shown in an error, in characters.
-const SHOWN: usize = 400;
-
 /// Why a call to a provider's gateway gave no answer to use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -180,8 +177,8 @@ fn words(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
-/// A provider's words made fit for an error: the `message` of a JSON answer or the text itself, one line, at most
-/// [`SHOWN`] characters, and without any of `secrets`.
+/// A provider's words made fit for an error: the `message` of a JSON answer or the text itself, cleaned, bounded, on one
+/// line, and without any of `secrets`.
 pub(crate) fn quote(body: &[u8], secrets: &[&str]) -> String {
     #[derive(serde::Deserialize)]
     struct Message {
@@ -195,12 +192,7 @@ pub(crate) fn quote(body: &[u8], secrets: &[&str]) -> String {
             text = text.replace(secret, "(secret)");
         }
     }
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = line.trim();
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
-        None => line.to_owned(),
-    }
+    plain_text::line(&text)
 }
 
 #[cfg(test)]
@@ -212,7 +204,7 @@ mod tests {
         assert_eq!(quote(b"no lease for deployment\n", &[]), "no lease for deployment");
         assert_eq!(quote(br#"{"message":"unauthorized access"}"#, &[]), "unauthorized access");
         assert_eq!(quote(b"bad value hunter2 in\nenv", &["hunter2", "in"]), "bad value (secret) in env");
-        assert_eq!(quote("x".repeat(5000).as_bytes(), &[]).chars().count(), SHOWN + 3);
-        assert_eq!(quote(&[0xff, 0x1b, b'a'], &[]), "\u{fffd} a");
+        assert_eq!(quote("x".repeat(5000).as_bytes(), &[]).chars().count(), plain_text::LONGEST_LINE);
+        assert_eq!(quote(b"\xff\x1b[31ma\x07", &[]), "\u{fffd}a\u{fffd}");
     }
 }

@@ -155,5 +155,5 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(source) = last.source() {
         last = source;
     }
-    last.to_string()
+    plain_text::line(&last.to_string())
 }

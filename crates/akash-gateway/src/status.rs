@@ -1,7 +1,8 @@
 //! Bodies a gateway answers with, as types. No I/O here.
 //!
 //! Providers differ in what they fill in (`reference/akash.md` 6): a list may be `null`, and a counter of 0 beside
-//! a positive total means "not reported". Fields this client does not use are ignored.
+//! a positive total means "not reported". Fields this client does not use are ignored. Names and addresses end up in
+//! state and in outputs: what has control characters or invisible ones in it is none, and is read as not reported.
 
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -10,13 +11,13 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LeaseStatus {
     /// By service name.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "named")]
     pub services: BTreeMap<String, ServiceStatus>,
     /// Ports the provider forwards from its own host, by service name.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "named")]
     pub forwarded_ports: BTreeMap<String, Vec<ForwardedPort>>,
     /// Leased IP addresses, by service name.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "named")]
     pub ips: BTreeMap<String, Vec<LeaseIp>>,
     /// Parts of the answer that the provider could not find out.
     #[serde(default, deserialize_with = "null_is_empty")]
@@ -45,7 +46,7 @@ pub struct ServiceStatus {
     #[serde(default)]
     pub total: i64,
     /// Host names the provider's ingress serves it under, without scheme. Empty also when not reported.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "plain_ones")]
     pub uris: Vec<String>,
     /// Kubernetes' generation counter; 0 = not reported.
     #[serde(default)]
@@ -92,14 +93,14 @@ impl ServiceStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ForwardedPort {
     /// The host to connect to. Empty = not reported: the provider's own host.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub host: String,
     /// The service's port, as in the manifest's expose.
     pub port: u16,
     /// The port on the host.
     pub external_port: u16,
     /// `TCP` or `UDP`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub proto: String,
     /// The service's name.
     #[serde(default)]
@@ -115,10 +116,10 @@ pub struct LeaseIp {
     /// The port on the address.
     pub external_port: u32,
     /// `TCP` or `UDP`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "plain")]
     pub protocol: String,
-    /// The address.
-    #[serde(rename = "IP")]
+    /// The address; empty where the provider's answer was no address.
+    #[serde(rename = "IP", deserialize_with = "plain")]
     pub ip: String,
 }
 
@@ -188,9 +189,45 @@ fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(d: D)
     Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
 }
 
+/// A text that may be recorded; any other is read as none.
+fn plain<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    let text: String = null_is_empty(d)?;
+    Ok(if plain_text::is_plain(&text) { text } else { String::new() })
+}
+
+/// The texts of a list that may be recorded.
+fn plain_ones<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
+    let mut texts: Vec<String> = null_is_empty(d)?;
+    texts.retain(|text| plain_text::is_plain(text));
+    Ok(texts)
+}
+
+/// What has a name that may be recorded.
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<BTreeMap<String, T>, D::Error> {
+    let mut members: BTreeMap<String, T> = null_is_empty(d)?;
+    members.retain(|name, _| plain_text::is_plain(name));
+    Ok(members)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// They would go into state, and from there to a terminal with every plan.
+    #[test]
+    fn addresses_with_controls_are_not_taken() {
+        let status: LeaseStatus = serde_json::from_str(
+            r#"{"services":{"web":{"uris":["a.example","b\u001b[2J.example","c\u202e.example",""]},"x\u0007":{}},
+            "forwarded_ports":{"web":[{"host":"p\n.example","port":1,"externalPort":2,"proto":"T\u200bCP"}]},
+            "ips":{"web":[{"Port":53,"ExternalPort":53,"Protocol":"UDP","IP":"203.0.113.7\u001b[31m"}]}}"#,
+        )
+        .unwrap();
+        assert_eq!(status.services.keys().collect::<Vec<_>>(), ["web"]);
+        assert_eq!(status.services["web"].uris, ["a.example", ""]);
+        let port = &status.forwarded_ports["web"][0];
+        assert_eq!((port.host.as_str(), port.proto.as_str(), port.external_port), ("", "", 2));
+        assert_eq!(status.ips["web"][0].ip, "");
+    }
 
     fn service(available: i64, total: i64, generation: i64, updated: i64) -> ServiceStatus {
         ServiceStatus {

@@ -139,7 +139,7 @@ impl Server {
 fn server_url(target: &ProviderTarget) -> Result<Url, GatewayError> {
     let bad = |reason: String| GatewayError::BadHost {
         provider: target.address.clone(),
-        host_uri: target.host_uri.clone(),
+        host_uri: plain_text::line(&target.host_uri),
         reason,
     };
     let url = Url::parse(&target.host_uri).map_err(|e| bad(e.to_string()))?;

@@ -43,6 +43,16 @@ pub fn shown(ours: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether a text has nothing but characters that are seen, on one line: what may be recorded as an address or a name.
+#[must_use]
+pub fn is_plain(from_outside: &str) -> bool {
+    !from_outside.chars().any(is_hostile)
+}
+
+fn is_hostile(c: char) -> bool {
+    c.is_control() || is_invisible(c) || ends_line(c)
+}
+
 fn cut_line(line: &str) -> Cow<'_, str> {
     let length = line.chars().count();
     if length <= LONGEST_LINE {
@@ -64,7 +74,7 @@ fn cut_text(text: &str, limit: usize) -> Cow<'_, str> {
 
 /// Ends of lines become `\n`, escape sequences and invisible characters go, other controls become U+FFFD.
 fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().all(|c| c == '\n' || c == '\t' || !(c.is_control() || is_invisible(c) || ends_line(c))) {
+    if !text.chars().any(|c| is_hostile(c) && !matches!(c, '\n' | '\t')) {
         return Cow::Borrowed(text);
     }
     let mut clean = String::with_capacity(text.len());
@@ -166,6 +176,9 @@ mod tests {
 
     #[test]
     fn ordinary_text_stays() {
+        assert!(
+            !is_plain("a\nb") && !is_plain("a\u{202e}") && !is_plain("a\u{1b}") && is_plain("é x.example")
+        );
         for kept in [
             "",
             "a\tb\nc",
@@ -210,16 +223,12 @@ mod tests {
         proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
     }
 
-    fn is_plain(c: char) -> bool {
-        c == '\n' || c == '\t' || !(c.is_control() || is_invisible(c) || ends_line(c))
-    }
-
     proptest! {
         #[test]
         fn nothing_hostile_comes_through(input in anything()) {
             let (as_text, as_line, as_shown) = (text(&input), line(&input), shown(&input));
             for output in [&as_text, &as_line, as_shown.as_ref()] {
-                prop_assert!(output.chars().all(is_plain), "{output:?}");
+                prop_assert!(output.chars().all(|c| !is_hostile(c) || matches!(c, '\n' | '\t')), "{output:?}");
             }
             prop_assert!(as_text.len() <= LONGEST_TEXT && as_shown.len() <= LONGEST_SHOWN);
             prop_assert!(as_text.lines().all(|line| line.chars().count() <= LONGEST_LINE));

@@ -21,7 +21,7 @@ pub use framework::{
     Function, FunctionDefinition, FunctionError, Import, NoIdentity, Parameter, PlanCreate, PlanUpdate,
     Provider, Read, Resource, Saved, Update, data_source, resource,
 };
-pub use plain_text::{line as plain_line, text as plain_text};
+pub use plain_text::{is_plain, line as plain_line, text as plain_text};
 pub use schema::{Attribute, IdentitySchema, Nesting, Schema, Type, Validator};
 pub use values::{Dynamic, Number, NumberError, Path, Step, Value, ValueError, from_dynamic, to_dynamic};
 pub use wire::{ServeOptions, serve};

@@ -9,7 +9,7 @@ use akash_proto::{
         oracle::v2::QueryAggregatedPriceResponse,
     },
 };
-use tfplugin::{Read, Saved, Value};
+use tfplugin::{Read, Saved, Value, plain_line};
 
 use super::ActResource;
 use super::amount::Terms;
@@ -83,12 +83,12 @@ fn terms(
                 _ => unusable = Some("the price is zero".into()),
             }
         }
-        Err(error) => unusable = Some(stale(&error).ok_or_else(|| error.clone())?.text.clone()),
+        Err(error) => unusable = Some(plain_line(&stale(&error).ok_or_else(|| error.clone())?.text)),
     }
     let status = match status {
         Ok(status) => status,
         Err(error) => {
-            let why = stale(&error).ok_or_else(|| error.clone())?.text.clone();
+            let why = plain_line(&stale(&error).ok_or_else(|| error.clone())?.text);
             return Ok((terms, Gate::OracleStale { why }));
         }
     };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use akash_gateway::{LeaseRef, LeaseStatus, ProviderTarget, Tail};
 use akash_sdl::ManifestGroup;
+use tfplugin::plain_line;
 use tokio::time::Instant;
 
 use super::model::Lease;
@@ -96,13 +97,17 @@ pub(super) async fn why_not(clients: &Clients, target: &ProviderTarget, lease: L
             events.map(|events| {
                 events
                     .iter()
-                    .map(|event| format!("{} {}: {}", event.object.name, event.reason, event.note))
+                    .map(|event| {
+                        plain_line(&format!("{} {}: {}", event.object.name, event.reason, event.note))
+                    })
                     .collect::<Vec<_>>()
             }),
         ),
         (
             "Last log lines",
-            logs.map(|logs| logs.iter().map(|line| format!("{}: {}", line.name, line.message)).collect()),
+            logs.map(|logs| {
+                logs.iter().map(|line| plain_line(&format!("{}: {}", line.name, line.message))).collect()
+            }),
         ),
     ] {
         match lines {

@@ -17,7 +17,7 @@ pub enum FaultKind {
 
 /// One endpoint's failure to answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{endpoint} {what}")]
+#[error("{endpoint} {}", plain_text::line(what))]
 pub struct Fault {
     /// The address, without secrets.
     pub endpoint: String,
