@@ -4,8 +4,7 @@
 //! another matter, it uses measured block time.
 
 use akash_proto::Dec;
-use serde::{Deserialize, Serialize};
-use tfplugin::{Attribute, Value};
+use tfplugin::{Attribute, Field, Model, Value};
 
 /// Blocks in a month: 30.4375 days of 14 400 blocks.
 pub(crate) const BLOCKS_PER_MONTH: u128 = 438_300;
@@ -25,11 +24,14 @@ pub(crate) fn per_month(per_block: Dec) -> Option<Dec> {
 }
 
 /// The `cost` attribute: `per_block` in uact, `per_hour` and `per_month` in USD, all decimal strings.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 pub(crate) struct Cost {
+    /// uact per block.
     per_block: Value<String>,
+    /// USD per hour (6 s blocks and months of 30.4375 days).
     per_hour: Value<String>,
+    /// USD per month (6 s blocks and months of 30.4375 days).
     per_month: Value<String>,
 }
 
@@ -46,14 +48,9 @@ impl Cost {
 
     /// The schema of the attribute; `of_what` completes "Cost of …".
     pub(crate) fn attribute(of_what: &str) -> Attribute {
-        let usd = "6 s blocks and months of 30.4375 days";
-        Attribute::object(vec![
-            ("per_block", Attribute::string().computed().description("uact per block.")),
-            ("per_hour", Attribute::string().computed().description(format!("USD per hour ({usd})."))),
-            ("per_month", Attribute::string().computed().description(format!("USD per month ({usd})."))),
-        ])
-        .computed()
-        .description(format!("Cost of {of_what}. ACT is US dollars: 1,000,000 uact are 1 USD."))
+        <Self as Field>::attribute()
+            .computed()
+            .description(format!("Cost of {of_what}. ACT is US dollars: 1,000,000 uact are 1 USD."))
     }
 }
 

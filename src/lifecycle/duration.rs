@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tfplugin::{Attribute, Dynamic, Value};
+use tfplugin::{Attribute, Dynamic, Field, Model, Value};
 
 /// Ten years, in seconds: longer is a mistake.
 const MOST: u64 = 10 * 365 * 86_400;
@@ -78,29 +77,24 @@ pub(crate) fn or(value: &Value<String>, default: Duration) -> Duration {
 }
 
 /// The `timeouts` attribute.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(optional)]
 pub(crate) struct Timeouts {
+    /// How long a create may take, for example `90s` or `1h`. Default `20m`.
+    #[model(validate = check)]
     create: Value<String>,
+    /// How long a update may take, for example `90s` or `1h`. Default `20m`.
+    #[model(validate = check)]
     update: Value<String>,
+    /// How long a delete may take, for example `90s` or `1h`. Default `10m`.
+    #[model(validate = check)]
     delete: Value<String>,
 }
 
 impl Timeouts {
     /// The schema of the attribute.
     pub(crate) fn attribute() -> Attribute {
-        let one = |what: &str, default: &str| {
-            Attribute::string().optional().validate(check).description(format!(
-                "How long a {what} may take, for example `90s` or `1h`. Default `{default}`."
-            ))
-        };
-        Attribute::object([
-            ("create", one("create", "20m")),
-            ("update", one("update", "20m")),
-            ("delete", one("delete", "10m")),
-        ])
-        .optional()
-        .description("Limits on how long operations may take.")
+        <Self as Field>::attribute().optional().description("Limits on how long operations may take.")
     }
 
     /// The limit of a create, by default 20 minutes.

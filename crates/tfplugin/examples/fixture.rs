@@ -8,10 +8,19 @@ use tfplugin::*;
 
 struct Fixture;
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+/// One of everything.
+#[derive(Default, Model)]
 struct Config {
+    /// Where.
+    #[model(optional, validate = somewhere)]
     region: Value<String>,
+}
+
+fn somewhere(region: &Dynamic) -> Result<(), String> {
+    match region.as_str() {
+        Some("nowhere") => Err("nowhere is no region".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 #[async_trait]
@@ -23,12 +32,7 @@ impl Provider for Fixture {
     }
 
     fn schema(&self) -> Schema {
-        let region =
-            Attribute::string().optional().description("Where.").validate(|region| match region.as_str() {
-                Some("nowhere") => Err("nowhere is no region".to_owned()),
-                _ => Ok(()),
-            });
-        Schema::new("One of everything.").attribute("region", region)
+        Config::schema()
     }
 
     async fn configure(
@@ -59,38 +63,75 @@ impl Provider for Fixture {
 
 struct Thing;
 
-#[derive(Serialize, Deserialize, Default, Clone)]
-#[serde(default)]
+#[derive(Clone, Default, Model)]
 struct Select {
+    /// The highest price.
+    #[model(optional)]
     max_price: Value<Number>,
+    #[model(default = "price")]
     prefer: Value<String>,
 }
 
-#[derive(Serialize, Deserialize, Default, Clone)]
-#[serde(default)]
+#[derive(Clone, Default, Model)]
 struct Port {
+    #[model(required)]
     number: Value<u16>,
+    #[model(computed)]
     address: Value<String>,
 }
 
-#[derive(Serialize, Deserialize, Default, Clone)]
-#[serde(default)]
-struct Model {
-    id: Value<String>,
+/// A thing.
+#[derive(Clone, Default, Model)]
+struct ThingModel {
+    #[model(flatten)]
+    arguments: Arguments,
+    #[model(flatten)]
+    reported: Reported,
+}
+
+#[derive(Clone, Default, Model)]
+#[model(optional)]
+struct Arguments {
+    #[model(required, replace, validate = not_empty)]
     name: Value<String>,
     /// What is done: `ok`, `panic`, `slow`, `partial`, ...
     mode: Value<String>,
+    #[model(deprecated = "Use select instead.", validate = polite)]
     note: Value<String>,
     payload: Value<String>,
     select: Value<Select>,
     ports: Value<BTreeMap<String, Value<Port>>>,
+    #[model(set)]
     tags: Value<Vec<Value<String>>>,
     any: Dynamic,
+    #[model(write_only, validate = polite)]
     secret: Value<String>,
     secret_version: Value<i64>,
+}
+
+/// What only the provider knows.
+#[derive(Clone, Default, Model)]
+#[model(computed)]
+struct Reported {
+    id: Value<String>,
     secret_length: Value<u64>,
+    #[model(sensitive)]
     token: Value<String>,
     done: Value<bool>,
+}
+
+fn not_empty(name: &Dynamic) -> Result<(), String> {
+    match name.as_str() {
+        Some("") => Err("a name is not empty".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn polite(text: &Dynamic) -> Result<(), String> {
+    match text.as_str() {
+        Some(text) if text.ends_with("bad") => Err("badness is not taken".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 #[derive(Serialize, Deserialize, Default, Clone)]
@@ -105,15 +146,17 @@ struct Identity {
     region: Option<String>,
 }
 
-impl Thing {
+impl ThingModel {
     /// Fills in what only the provider knows.
-    fn finish(state: &mut Model, write_only: &Model, done: bool) {
-        let name = state.name.as_deref().unwrap_or_default().to_owned();
-        state.id = format!("thing-{name}").into();
-        state.token = "very secret".into();
-        state.done = done.into();
-        state.secret_length = write_only.secret.known().map(|secret| secret.chars().count() as u64).into();
-        for port in state.ports.known_mut().into_iter().flat_map(|ports| ports.values_mut()) {
+    fn finish(&mut self, secret: &Value<String>, done: bool) {
+        let name = self.arguments.name.as_deref().unwrap_or_default().to_owned();
+        self.reported = Reported {
+            id: format!("thing-{name}").into(),
+            token: "very secret".into(),
+            done: done.into(),
+            secret_length: secret.known().map(|secret| secret.chars().count() as u64).into(),
+        };
+        for port in self.arguments.ports.known_mut().into_iter().flat_map(|ports| ports.values_mut()) {
             if let Some(port) = port.known_mut() {
                 port.address = port.number.clone().map(|number| format!("{name}:{number}"));
             }
@@ -123,7 +166,7 @@ impl Thing {
 
 #[async_trait]
 impl Resource for Thing {
-    type Model = Model;
+    type Model = ThingModel;
     type Private = Private;
     type Identity = Identity;
 
@@ -132,71 +175,44 @@ impl Resource for Thing {
     }
 
     fn schema(&self) -> Schema {
-        let select = Attribute::object([
-            ("max_price", Attribute::number().optional().description("The highest price.")),
-            ("prefer", Attribute::string().default("price")),
-        ]);
-        let ports = Attribute::map_nested([
-            ("number", Attribute::number().required()),
-            ("address", Attribute::string().computed()),
-        ]);
-        let name = Attribute::string().required().requires_replace().validate(|name| match name.as_str() {
-            Some("") => Err("a name is not empty".to_owned()),
-            _ => Ok(()),
-        });
-        let polite = |text: &Dynamic| match text.as_str() {
-            Some(text) if text.ends_with("bad") => Err("badness is not taken".to_owned()),
-            _ => Ok(()),
-        };
-        Schema::new("A thing.")
-            .version(2)
-            .attribute("id", Attribute::string().computed())
-            .attribute("name", name)
-            .attribute("mode", Attribute::string().optional())
-            .attribute(
-                "note",
-                Attribute::string().optional().deprecated("Use select instead.").validate(polite),
-            )
-            .attribute("payload", Attribute::string().optional())
-            .attribute("select", select.optional())
-            .attribute("ports", ports.optional())
-            .attribute("tags", Attribute::set(Type::String).optional())
-            .attribute("any", Attribute::dynamic().optional())
-            .attribute("secret", Attribute::string().optional().write_only().validate(polite))
-            .attribute("secret_version", Attribute::number().optional())
-            .attribute("secret_length", Attribute::number().computed())
-            .attribute("token", Attribute::string().computed().sensitive())
-            .attribute("done", Attribute::bool().computed())
+        ThingModel::schema().version(2)
     }
 
     fn identity_schema(&self) -> Option<IdentitySchema> {
         Some(IdentitySchema::new().required("name", "The thing's name.").optional("region", "Its region."))
     }
 
-    fn identity(&self, state: &Model) -> Option<Identity> {
-        state.name.known().map(|name| Identity { name: Some(name.clone()), region: Some("here".to_owned()) })
+    fn identity(&self, state: &ThingModel) -> Option<Identity> {
+        state
+            .arguments
+            .name
+            .known()
+            .map(|name| Identity { name: Some(name.clone()), region: Some("here".to_owned()) })
     }
 
     async fn plan_update(&self, _: &Context, plan: &mut PlanUpdate<Self>, diagnostics: &mut Diagnostics) {
-        let again = plan.planned.done != Value::Known(true);
-        if plan.planned.secret_version != plan.prior.secret_version {
-            plan.planned.secret_length = Value::Unknown;
+        let (planned, prior) = (&mut plan.planned, &plan.prior);
+        if planned.arguments.secret_version != prior.arguments.secret_version {
+            planned.reported.secret_length = Value::Unknown;
         }
-        if again {
-            plan.planned.done = Value::Unknown;
+        if planned.reported.done != Value::Known(true) {
+            planned.reported.done = Value::Unknown;
         }
-        if plan.planned.mode.as_deref() == Some("replaced") && plan.prior.mode.as_deref() != Some("replaced")
-        {
+        let (mode, before) = (planned.arguments.mode.as_deref(), prior.arguments.mode.as_deref());
+        if mode == Some("replaced") && before != Some("replaced") {
             plan.replace.push(Path::root("mode"));
             diagnostics.warning_at(&Path::root("mode"), "Replaced", "The mode asks for it.");
         }
-        if plan.planned.mode.as_deref() == Some("bad-replace") {
+        if mode == Some("bad-replace") {
             plan.replace.push(Path::root("token"));
         }
     }
 
-    async fn plan_delete(&self, _: &Context, prior: &Model, _: &Private, diagnostics: &mut Diagnostics) {
-        diagnostics.warning("A thing ends", format!("{} is destroyed.", prior.id.as_deref().unwrap_or("?")));
+    async fn plan_delete(&self, _: &Context, prior: &ThingModel, _: &Private, diagnostics: &mut Diagnostics) {
+        diagnostics.warning(
+            "A thing ends",
+            format!("{} is destroyed.", prior.reported.id.as_deref().unwrap_or("?")),
+        );
     }
 
     async fn create(
@@ -206,7 +222,7 @@ impl Resource for Thing {
         diagnostics: &mut Diagnostics,
     ) -> Option<Saved<Self>> {
         let mut state = create.planned;
-        let mode = state.mode.as_deref().unwrap_or("ok").to_owned();
+        let mode = state.arguments.mode.as_deref().unwrap_or("ok").to_owned();
         if let (Ok(file), "slow") = (std::env::var("FIXTURE_STARTED"), mode.as_str()) {
             let _ = std::fs::write(file, "started");
         }
@@ -235,8 +251,10 @@ impl Resource for Thing {
             }
             _ => {}
         }
-        Self::finish(&mut state, &create.write_only, done);
-        if let (Ok(file), Some(name)) = (std::env::var("FIXTURE_RETURNED"), state.name.known().cloned()) {
+        state.finish(&create.write_only.arguments.secret, done);
+        if let (Ok(file), Some(name)) =
+            (std::env::var("FIXTURE_RETURNED"), state.arguments.name.known().cloned())
+        {
             cx.on_returned(move || drop(std::fs::write(file, name)));
         }
         Some(Saved { state, private: Private::default() })
@@ -257,17 +275,18 @@ impl Resource for Thing {
 
     async fn update(&self, _: &Context, update: Update<Self>, _: &mut Diagnostics) -> Saved<Self> {
         let mut state = update.planned;
-        let length = state.secret_length.clone();
-        Self::finish(&mut state, &update.write_only, true);
+        let length = state.reported.secret_length.clone();
+        state.finish(&update.write_only.arguments.secret, true);
         if !length.is_unknown() {
-            state.secret_length = length;
+            state.reported.secret_length = length;
         }
         Saved { state, private: update.private }
     }
 
     async fn delete(&self, _: &Context, delete: Delete<Self>, diagnostics: &mut Diagnostics) {
         if std::env::var("FIXTURE_STUCK").is_ok() {
-            diagnostics.error("Cannot delete", format!("{:?} is stuck.", delete.prior.name.as_deref()));
+            diagnostics
+                .error("Cannot delete", format!("{:?} is stuck.", delete.prior.arguments.name.as_deref()));
         }
     }
 
@@ -287,8 +306,9 @@ impl Resource for Thing {
             },
             Import::Identity(identity) => identity.name?,
         };
-        let mut state = Model { name: name.into(), ..Model::default() };
-        Self::finish(&mut state, &Model::default(), true);
+        let mut state = ThingModel::default();
+        state.arguments.name = name.into();
+        state.finish(&Value::Null, true);
         Some(Saved { state, private: Private::default() })
     }
 
@@ -306,11 +326,14 @@ impl Resource for Thing {
 
 struct Echo;
 
-#[derive(Serialize, Deserialize, Default)]
-#[serde(default)]
+/// Repeats.
+#[derive(Default, Model)]
 struct EchoModel {
+    #[model(required)]
     text: String,
+    #[model(optional)]
     times: Option<u32>,
+    #[model(computed)]
     echo: Value<String>,
 }
 
@@ -323,10 +346,7 @@ impl DataSource for Echo {
     }
 
     fn schema(&self) -> Schema {
-        Schema::new("Repeats.")
-            .attribute("text", Attribute::string().required())
-            .attribute("times", Attribute::number().optional())
-            .attribute("echo", Attribute::string().computed())
+        EchoModel::schema()
     }
 
     async fn read(&self, _: &Context, config: EchoModel, _: &mut Diagnostics) -> Option<EchoModel> {

@@ -1,51 +1,41 @@
 //! A provider with one resource that greets. `terraform` and `tofu` apply it in the tests.
-use serde::{Deserialize, Serialize};
 use tfplugin::*;
 
 struct Hello;
-struct Greeting;
-
-#[async_trait]
 impl Provider for Hello {
     type Config = ();
     fn name(&self) -> &str {
         "hello"
     }
-    fn schema(&self) -> Schema {
-        Schema::new("Greets.")
-    }
-    async fn configure(&self, _: &Context, (): (), _: ClientInfo, _: &mut Diagnostics) {}
     fn resources(&self) -> Vec<Box<dyn DynResource>> {
-        vec![resource(Greeting)]
+        vec![resource(Greeting::default())]
     }
 }
 
-#[derive(Serialize, Deserialize, Default)]
-#[serde(default)]
-struct Model {
+/// A greeting.
+#[derive(Default, Model)]
+struct Greeting {
+    /// Who is greeted.
+    #[model(required, replace)]
     name: Value<String>,
+    #[model(computed)]
     text: Value<String>,
 }
 
 #[async_trait]
 impl Resource for Greeting {
-    type Model = Model;
+    type Model = Self;
     type Private = ();
     type Identity = NoIdentity;
     fn type_name(&self) -> &'static str {
         "hello_greeting"
     }
     fn schema(&self) -> Schema {
-        let name = Attribute::string().required().requires_replace().description("Who is greeted.");
-        Schema::new("A greeting.").attribute("name", name).attribute("text", Attribute::string().computed())
+        <Self as Model>::schema()
     }
     async fn create(&self, _: &Context, create: Create<Self>, _: &mut Diagnostics) -> Option<Saved<Self>> {
-        let name = create.planned.name;
-        let text = Value::Known(format!("Hello, {}!", name.as_deref().unwrap_or_default()));
-        Some(Saved { state: Model { name, text }, private: () })
-    }
-    async fn read(&self, _: &Context, read: Read<Self>, _: &mut Diagnostics) -> Option<Saved<Self>> {
-        Some(Saved { state: read.state, private: () })
+        let text = create.planned.name.clone().map(|name| format!("Hello, {name}!"));
+        Some(Saved { state: Self { text, ..create.planned }, private: () })
     }
     async fn update(&self, _: &Context, update: Update<Self>, _: &mut Diagnostics) -> Saved<Self> {
         Saved { state: update.planned, private: () }

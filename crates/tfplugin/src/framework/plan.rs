@@ -32,6 +32,9 @@ pub(crate) fn check_schema(owner: &str, schema: &Schema, diagnostics: &mut Diagn
     for name in schema.attributes.keys().filter(|name| RESERVED.contains(&name.as_str())) {
         schema_error(owner, &Path::root(name), "the name is reserved in Terraform", diagnostics);
     }
+    for name in &schema.twice {
+        schema_error(owner, &Path::root(name), "two attributes have this name", diagnostics);
+    }
     check_attributes(owner, &schema.attributes, &Path::empty(), diagnostics);
 }
 

@@ -22,22 +22,26 @@ pub trait Provider: Send + Sync + 'static {
     /// The short name: `akash` of `terraform-provider-akash`.
     fn name(&self) -> &str;
 
-    /// The attributes of the `provider` block.
-    fn schema(&self) -> Schema;
+    /// The attributes of the `provider` block; by default there are none.
+    fn schema(&self) -> Schema {
+        Schema::default()
+    }
 
     /// Checks the block before anything is known of other resources; values may be unknown. No I/O.
     async fn validate(&self, cx: &Context, config: &Self::Config, diagnostics: &mut Diagnostics) {
         let _ = (cx, config, diagnostics);
     }
 
-    /// Takes the configuration. In a plan values may be unknown.
+    /// Takes the configuration; by default there is none. In a plan values may be unknown.
     async fn configure(
         &self,
         cx: &Context,
         config: Self::Config,
         client: ClientInfo,
         diagnostics: &mut Diagnostics,
-    );
+    ) {
+        let _ = (cx, config, client, diagnostics);
+    }
 
     /// The resources. Asked once.
     fn resources(&self) -> Vec<Box<dyn DynResource>>;

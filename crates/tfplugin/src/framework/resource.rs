@@ -176,13 +176,17 @@ pub trait Resource: Send + Sync + Sized + 'static {
         diagnostics: &mut Diagnostics,
     ) -> Option<Saved<Self>>;
 
-    /// Reads what is there now. `None` without an error: it is gone. With an error the old state stays.
+    /// Reads what is there now. `None` without an error: it is gone. With an error the old state stays. By default there
+    /// is nothing but the state.
     async fn read(
         &self,
         cx: &Context,
         read: Read<Self>,
         diagnostics: &mut Diagnostics,
-    ) -> Option<Saved<Self>>;
+    ) -> Option<Saved<Self>> {
+        let _ = (cx, diagnostics);
+        Some(Saved { state: read.state, private: read.private })
+    }
 
     /// Changes. Returns what was really done, also beside an error.
     async fn update(&self, cx: &Context, update: Update<Self>, diagnostics: &mut Diagnostics) -> Saved<Self>;

@@ -20,6 +20,8 @@ pub struct Schema {
     pub(crate) version: u64,
     pub(crate) deprecated: Option<String>,
     pub(crate) attributes: BTreeMap<String, Attribute>,
+    /// Names that were given twice.
+    pub(crate) twice: Vec<String>,
 }
 
 impl Schema {
@@ -42,10 +44,13 @@ impl Schema {
         self
     }
 
-    /// Adds an attribute.
+    /// Adds an attribute. A name that is there already is told as an error of the schema.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, attribute: Attribute) -> Self {
-        self.attributes.insert(name.into(), attribute);
+        let name = name.into();
+        if self.attributes.insert(name.clone(), attribute).is_some() {
+            self.twice.push(name);
+        }
         self
     }
 
@@ -141,7 +146,7 @@ impl fmt::Debug for Attribute {
 }
 
 impl Attribute {
-    fn with(shape: Shape) -> Self {
+    pub(crate) const fn with(shape: Shape) -> Self {
         Self {
             shape,
             description: String::new(),

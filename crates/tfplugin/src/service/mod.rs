@@ -6,6 +6,8 @@ mod schema;
 mod tell;
 
 pub(crate) use panics::install_hook;
+#[cfg(test)]
+pub(crate) use schema::schema as schema_message;
 
 use crate::codec::{Hints, conform, decode, encode, from_state_json};
 use crate::diagnostics::Diagnostics;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const MARKDOWN: i32 = proto::StringKind::Markdown as i32;
 
-pub(super) fn schema(schema: &Schema) -> proto::Schema {
+pub(crate) fn schema(schema: &Schema) -> proto::Schema {
     let version = i64::try_from(schema.version).unwrap_or(i64::MAX);
     proto::Schema {
         version,
