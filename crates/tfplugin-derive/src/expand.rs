@@ -242,3 +242,55 @@ fn attribute(member: &Member<'_>) -> TokenStream {
     }
     quote!(attributes.push((#name, #built #described));)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the compiler says of a struct.
+    fn errors(text: &str) -> Vec<String> {
+        let input: DeriveInput = syn::parse_str(text).unwrap();
+        let Err(errors) = model(&input) else { return Vec::new() };
+        errors.into_iter().map(|error| error.to_string()).collect()
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (text, message) in [
+            ("enum E { A }", "a model is a struct"),
+            ("struct S(u8);", "a model is a struct with named fields"),
+            ("struct S<T> { #[model(required)] a: Value<T> }", "a model has no parameters"),
+            ("struct S { a: Value<bool> }", "say who sets it: `#[model(required)]`"),
+            (
+                "struct S { #[model(requird)] a: Value<bool> }",
+                "unknown option; on a field these are known: `required`",
+            ),
+            ("#[model(sensitive)] struct S { a: Value<bool> }", "unknown option; on a struct"),
+            ("struct S { #[model(required, computed)] a: Value<bool> }", "what is `required` is neither"),
+            (
+                "struct S { #[model(required, default = 1)] a: Value<u8> }",
+                "what is `required` has no default",
+            ),
+            (
+                "struct S { #[model(write_only, default = 1)] a: Value<u8> }",
+                "what is write-only has no default",
+            ),
+            ("struct S { #[model(write_only, computed)] a: Value<u8> }", "cannot be computed"),
+            ("#[model(computed)] struct S { #[model(write_only)] a: Value<u8> }", "cannot be computed"),
+            ("struct S { #[model(optional, write_only, replace)] a: Value<u8> }", "at every plan"),
+            ("struct S { #[model(default)] a: Value<u8> }", "`default` needs a value: `default = ...`"),
+            ("struct S { #[model(flatten, computed)] a: Terms }", "`flatten` stands alone"),
+            ("struct S { #[model(attribute = x(), computed)] a: Value<u8> }", "it stands alone"),
+            ("struct S { #[model(optional, plain, value_type = Type::Bool)] a: Dynamic }", "plain already"),
+        ] {
+            let told = errors(text);
+            assert!(matches!(told.as_slice(), [said] if said.contains(message)), "{text}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn all_fields_are_told_at_once() {
+        let fields = "a: Value<bool>, #[model(optional)] b: Value<bool>, #[model(x)] c: Value<bool>";
+        assert_eq!(errors(&format!("struct S {{ {fields} }}")).len(), 2);
+    }
+}
