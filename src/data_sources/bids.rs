@@ -129,6 +129,7 @@ impl DataSource for BidsDataSource {
 }
 
 /// The chain could not be asked.
+#[allow(clippy::needless_pass_by_value, reason = "made for `map_err`")]
 fn unreadable(error: QueryError) -> Failure {
     Failure::new("The bids can't be read", error.to_string())
 }

@@ -3,9 +3,9 @@
 
 use crate::schema::{Attribute, Nesting, Schema, Shape, Type};
 use crate::values::{Dynamic, Number, Value};
+use serde::Serialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
@@ -342,6 +342,8 @@ mod tests {
         Err("no".into())
     }
 
+    type Ports = BTreeMap<String, Value<Port>>;
+
     /// Arguments, terms and what is reported: three groups of one flat state.
     #[derive(Clone, Debug, Default, PartialEq, Model)]
     struct Lease {
@@ -351,7 +353,7 @@ mod tests {
         terms: Terms,
         /// Forwarded ports by service.
         #[model(computed)]
-        ports: Value<BTreeMap<String, Value<BTreeMap<String, Value<Port>>>>>,
+        ports: Value<BTreeMap<String, Value<Ports>>>,
         /// Addresses.
         #[model(computed)]
         ips: Value<BTreeMap<String, Vec<Port>>>,

@@ -96,7 +96,7 @@ fn pending(
             format!("{error}. It is recorded in state, so nothing is lost either way."),
         ),
         OpenReason::EndpointsLost | OpenReason::Broken => {
-            op.fail(op.unsent("Creating the deployment")(error))
+            op.fail(op.unsent("Creating the deployment")(error));
         }
     }
     Ok(Saved { state, private })

@@ -8,7 +8,7 @@ use crate::schema::Schema;
 
 /// The messages of an answer about values of this schema.
 pub(super) fn messages(diagnostics: Diagnostics, schema: &Schema) -> Vec<proto::Diagnostic> {
-    diagnostics.into_iter().map(|diagnostic| message(unpointed(diagnostic, schema))).collect()
+    diagnostics.into_iter().map(|diagnostic| message(&unpointed(diagnostic, schema))).collect()
 }
 
 /// Of an attribute that a diagnostic points at, clients print every line of its expression: a word of a mnemonic that
@@ -29,7 +29,7 @@ fn unpointed(mut diagnostic: Diagnostic, schema: &Schema) -> Diagnostic {
     diagnostic
 }
 
-fn message(diagnostic: Diagnostic) -> proto::Diagnostic {
+fn message(diagnostic: &Diagnostic) -> proto::Diagnostic {
     proto::Diagnostic {
         severity: match diagnostic.severity {
             Severity::Error => proto::diagnostic::Severity::Error.into(),
