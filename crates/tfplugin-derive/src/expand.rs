@@ -47,8 +47,9 @@ pub(crate) fn model(input: &DeriveInput) -> Result<TokenStream> {
     });
     let write = members.iter().map(|member| match member {
         Member::Attribute(options) => {
-            let Options { ident, name, .. } = options.as_ref();
-            quote!(::tfplugin::derive::SerializeStruct::serialize_field(out, #name, &self.#ident)?;)
+            let Options { ident, name, flags, .. } = options.as_ref();
+            let value = if flags.secret { quote!(()) } else { quote!(self.#ident) };
+            quote!(::tfplugin::derive::SerializeStruct::serialize_field(out, #name, &#value)?;)
         }
         Member::Flattened { ident, .. } => quote!(::tfplugin::Model::write(&self.#ident, out)?;),
     });

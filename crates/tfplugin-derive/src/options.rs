@@ -104,6 +104,7 @@ pub(crate) struct Flags {
     pub(crate) replace: bool,
     pub(crate) set: bool,
     pub(crate) plain: bool,
+    pub(crate) secret: bool,
 }
 
 /// Where a description comes from.
@@ -113,7 +114,7 @@ pub(crate) enum Description {
     Computed(Expr),
 }
 
-const KNOWN: &str = "unknown option; on a field these are known: `required`, `optional`, `computed`, `sensitive`, `write_only`, \
+const KNOWN: &str = "unknown option; on a field these are known: `required`, `optional`, `computed`, `sensitive`, `write_only`, `secret`, \
                      `replace`, `default = VALUE`, `deprecated = TEXT`, `validate = FUNCTION`, `description = TEXT`, `set`, `plain`, \
                      `value_type = TYPE`, `name = \"NAME\"`, `attribute = ATTRIBUTE`, `flatten`";
 
@@ -171,6 +172,7 @@ impl Options<'_> {
             ("replace", &mut self.flags.replace),
             ("set", &mut self.flags.set),
             ("plain", &mut self.flags.plain),
+            ("secret", &mut self.flags.secret),
         ];
         for (name, flag) in flags {
             if meta.path.is_ident(name) {
@@ -210,7 +212,7 @@ impl Options<'_> {
 
     fn check(&mut self, container: &Container) -> Result<()> {
         let refuse = |text: &str| Err(Error::new(self.ident.span(), text));
-        let Flags { sensitive, write_only, replace, set, plain } = self.flags;
+        let Flags { sensitive, write_only, replace, set, plain, secret } = self.flags;
         let said = sensitive || write_only || replace || set || plain || self.of_type.is_some();
         let valued = self.default.is_some() || self.deprecated.is_some() || !self.validators.is_empty();
         if self.attribute.is_some() {
@@ -219,6 +221,7 @@ impl Options<'_> {
             }
             return Ok(());
         }
+        self.flags.sensitive |= secret && !write_only;
         if plain && self.of_type.is_some() {
             return refuse("`value_type` is plain already");
         }

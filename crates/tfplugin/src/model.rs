@@ -3,6 +3,7 @@
 
 use crate::schema::{Attribute, Nesting, Schema, Shape, Type};
 use crate::values::{Dynamic, Number, Value};
+use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
@@ -50,6 +51,7 @@ use std::marker::PhantomData;
 /// | `required`, `optional`, `computed`, `optional, computed` | who sets it; also on the struct, for the fields that do not say |
 /// | `default = VALUE` | planned where nothing is set; makes it optional and computed |
 /// | `sensitive`, `write_only`, `replace`, `deprecated = TEXT` | as the methods of [`Attribute`] |
+/// | `secret` | it is read and never written: it is null in every state, as write-only values are and the provider's own are. For `SecretString`. Sensitive, unless it is write-only |
 /// | `validate = FUNCTION` | a check of each known value; may be given several times |
 /// | `description = TEXT` | instead of the doc comment, where it must be computed; also on the struct |
 /// | `set` | a list in Rust is a set in Terraform |
@@ -113,6 +115,10 @@ pub trait Group: Model {
 
 /// What a field of a [`Model`] can be: texts, bools, numbers, [`Dynamic`], models, and [`Value`], `Option`, lists, sets
 /// and maps by text of them. A list or map of models is a nested attribute; models further inside are plain objects.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no type that an attribute can have",
+    note = "a struct needs `#[derive(Model)]`; anything else an implementation of `Field` that says its type in Terraform"
+)]
 pub trait Field {
     /// The type in Terraform.
     fn value_type() -> Type;
@@ -145,7 +151,7 @@ macro_rules! fields {
     )*)*};
 }
 fields! {
-    String: String;
+    String: String, SecretString;
     Bool: bool;
     Number: Number, i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, f32, f64;
 }
@@ -336,6 +342,7 @@ mod tests {
     use super::*;
     use crate::service::schema_message;
     use crate::{Path, ValueError, from_dynamic, to_dynamic};
+    use secrecy::ExposeSecret;
     use tfplugin_derive::Model;
 
     fn refuse(_: &Dynamic) -> Result<(), String> {
@@ -585,6 +592,37 @@ mod tests {
             kept.arguments.one,
             Value::Known(Rule { name: Value::Unknown }),
             "the prior one is unknown too"
+        );
+    }
+
+    #[derive(Clone, Debug, Default, Model)]
+    #[model(optional)]
+    struct Wallet {
+        #[model(secret)]
+        words: Value<SecretString>,
+        #[model(secret, write_only)]
+        tokens: Value<BTreeMap<String, Value<SecretString>>>,
+        file: Value<String>,
+    }
+
+    #[test]
+    fn secrets_are_read_and_never_written() {
+        let token = Dynamic::object([("a", "t0ken")]);
+        let config = Dynamic::object([("words", "w0rds".into()), ("tokens", token), ("file", "f".into())]);
+        let wallet: Wallet = from_dynamic(&config).unwrap();
+        assert_eq!(wallet.words.known().map(SecretString::expose_secret), Some("w0rds"));
+        assert!(wallet.tokens.known().unwrap()["a"].is_known());
+        let text = format!(
+            "{wallet:?} {:?} {}",
+            to_dynamic(&wallet).unwrap(),
+            serde_json::to_string(&wallet).unwrap()
+        );
+        assert!(!text.contains("w0rds") && !text.contains("t0ken") && text.contains('f'), "{text}");
+        let schema = Wallet::schema();
+        let flags = |name: &str| (schema.attributes[name].sensitive, schema.attributes[name].write_only);
+        assert_eq!(
+            (flags("words"), flags("tokens"), flags("file")),
+            ((true, false), (false, true), (false, false))
         );
     }
 
