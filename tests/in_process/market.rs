@@ -14,7 +14,7 @@ fn with_gpu(model: &str) -> String {
          {model}\n"
     );
     let sdl = SDL
-        .replace("        storage:\n", &format!("{gpu}        storage:\n"))
+        .replace("        storage:", &format!("{gpu}        storage:"))
         .replace("amount: 1000", "amount: 9000");
     assert!(sdl.contains(model));
     sdl
