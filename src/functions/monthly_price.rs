@@ -37,6 +37,9 @@ impl Function for MonthlyPrice {
         let price: Dec = price
             .parse()
             .map_err(|error: akash_proto::NumberError| FunctionError::at(0, error.to_string()))?;
+        if price < Dec::ZERO {
+            return Err(FunctionError::at(0, format!("{price} is below 0, which no price is")));
+        }
         let monthly = cost::per_month(price).and_then(|monthly| monthly.to_string().parse().ok());
         monthly.map(Dynamic::Number).ok_or_else(|| FunctionError::at(0, "the price is out of range"))
     }
@@ -50,6 +53,9 @@ mod tests {
     fn exact() {
         let call = |text: &str| MonthlyPrice.call(vec![Dynamic::String(text.into())]);
         assert_eq!(call("23.958"), Ok(Dynamic::Number("10.5007914".parse().unwrap())));
-        assert!(call("1e3").is_err());
+        assert_eq!(call("0"), Ok(Dynamic::Number("0".parse().unwrap())));
+        for text in ["1e3", "-1", "-0.000000000000000001", "999999999999999999999"] {
+            assert!(call(text).is_err_and(|error| error.argument == Some(0)), "{text}");
+        }
     }
 }

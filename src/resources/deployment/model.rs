@@ -162,13 +162,17 @@ impl Unit {
 fn coin(value: &Dynamic) -> Result<(), String> {
     let Dynamic::String(text) = value else { return Ok(()) };
     let coin: Coin = text.parse().map_err(|error: akash_proto::NumberError| error.to_string())?;
-    if coin.denom == "uact" {
-        return Ok(());
+    if coin.denom != "uact" {
+        return Err(format!(
+            "deployments are paid in uact (ACT, 1,000,000 uact are 1 USD), not in {}; the chain refuses a deposit in it",
+            coin.denom
+        ));
     }
-    Err(format!(
-        "deployments are paid in uact (ACT, 1,000,000 uact are 1 USD), not in {}; the chain refuses a deposit in it",
-        coin.denom
-    ))
+    // So much that no arithmetic with it can overflow, and more than there will ever be.
+    if !(1..=u128::from(u64::MAX)).contains(&coin.amount) {
+        return Err("it must be more than 0uact and below 2^64".into());
+    }
+    Ok(())
 }
 
 fn one_of(words: &'static [&'static str]) -> impl Fn(&Dynamic) -> Result<(), String> {
@@ -253,7 +257,7 @@ mod tests {
     #[test]
     fn deposits_are_in_uact() {
         assert!(coin(&Dynamic::String("500000uact".into())).is_ok());
-        for text in ["500000uakt", "500000", "0.5act", ""] {
+        for text in ["500000uakt", "500000", "0.5act", "", "0uact", "18446744073709551616uact"] {
             assert!(coin(&Dynamic::String(text.into())).is_err(), "{text}");
         }
     }
