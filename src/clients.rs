@@ -5,12 +5,13 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use akash_chain::{Chain, ChainConfig, Endpoint, GasPrice, QueryError, Wallet};
+use akash_chain::{Chain, ChainConfig, GasPrice, QueryError, Wallet};
 use akash_gateway::{ChainTrust, GatewayClient, SignError, TokenSigner, TrustError};
-use secrecy::SecretString;
-use tfplugin::{ClientInfo, Context, Diagnostics, Path, Value, async_trait};
+use secrecy::{ExposeSecret, SecretString};
+use tfplugin::{ClientInfo, Context, Diagnostics, Value, async_trait};
+use tokio::io::AsyncReadExt as _;
 
-use crate::config::{self, Mnemonic, Settings};
+use crate::config::{self, Mnemonic, Settings, setting_error};
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::lifecycle::{closing::Closing, market::Leasing, supply};
@@ -173,15 +174,6 @@ impl TokenSigner for WalletSigner {
     }
 }
 
-/// An error about a setting: on the argument, or about the variable that stood in for it.
-fn setting_error(setting: &str, summary: &str, detail: String, diagnostics: &mut Diagnostics) {
-    if setting.starts_with("AKASH_") {
-        diagnostics.error(format!("{summary} ({setting})"), detail);
-    } else {
-        diagnostics.error_at(&Path::root(setting), summary, detail);
-    }
-}
-
 /// Builds the clients and asks the chain once whether it is the one that is meant.
 pub(crate) async fn connect(
     cx: &Context,
@@ -194,14 +186,15 @@ pub(crate) async fn connect(
         None => None,
     };
     if let (Some(wallet), Some(address)) = (&wallet, &settings.wallet_address)
-        && wallet.address() != address
+        && wallet.address() != address.value
     {
         setting_error(
-            "wallet_address",
+            address.from,
             "Another wallet",
             format!(
-                "`wallet_address` is {address}, but the mnemonic with account_index {} is the wallet {}. Correct the \
-                 one that is wrong.",
+                "`{}` is {}, but the mnemonic with account_index {} is the wallet {}. Correct the one that is wrong.",
+                address.from,
+                address.value,
                 settings.account_index,
                 wallet.address()
             ),
@@ -209,24 +202,16 @@ pub(crate) async fn connect(
         );
         return None;
     }
-    let from = settings.endpoints_from;
-    let mut endpoints = Vec::new();
-    for text in &settings.endpoints {
-        match text.parse::<Endpoint>() {
-            Ok(endpoint) => endpoints.push(endpoint),
-            Err(error) => {
-                setting_error(from, "Not the address of a node", error.to_string(), diagnostics);
-                return None;
-            }
-        }
-    }
     let user_agent = user_agent(&client.terraform_version);
-    let owner = wallet.as_ref().map(|wallet| wallet.address().to_owned()).or(settings.wallet_address);
+    let owner = wallet
+        .as_ref()
+        .map(|wallet| wallet.address().to_owned())
+        .or(settings.wallet_address.map(|given| given.value));
     let journal = Journal::new(settings.journal_directory);
     let defaults = ChainConfig::default();
     let chain = Chain::new(ChainConfig {
-        endpoints,
-        chain_id: settings.chain_id.clone(),
+        endpoints: settings.endpoints.value,
+        chain_id: settings.chain_id.as_ref().map(|given| given.value.clone()),
         wallet: wallet.clone(),
         gas_price: settings.gas_price.map(|amount| GasPrice { amount, denom: "uakt".into() }),
         gas_adjustment: settings.gas_adjustment,
@@ -240,7 +225,7 @@ pub(crate) async fn connect(
     let chain = match chain {
         Ok(chain) => chain,
         Err(error) => {
-            let setting = error.setting().unwrap_or(from);
+            let setting = error.setting().unwrap_or(settings.endpoints.from);
             setting_error(setting, "The chain's client can't be set up", error.to_string(), diagnostics);
             return None;
         }
@@ -256,7 +241,9 @@ pub(crate) async fn connect(
         Ok(network) => network.chain_id.clone(),
         Err(error) => {
             let another = matches!(error, QueryError::ChainId { .. });
-            let setting = if another && settings.network.is_none() { "chain_id" } else { from };
+            // What says which chain is meant is at odds with what says where it is.
+            let meant = settings.chain_id.filter(|_| another).map(|given| given.from);
+            let setting = meant.unwrap_or(settings.endpoints.from);
             let summary = if another { "Another chain" } else { "No node of the chain answers" };
             setting_error(setting, summary, error.to_string(), diagnostics);
             return None;
@@ -285,10 +272,10 @@ pub(crate) async fn connect(
 async fn wallet(mnemonic: Mnemonic, account_index: u32, diagnostics: &mut Diagnostics) -> Option<Wallet> {
     let (words, setting) = match mnemonic {
         Mnemonic::Words(words, setting) => (words, setting),
-        Mnemonic::File(path, setting) => match tokio::fs::read_to_string(&path).await {
-            Ok(words) => (SecretString::from(words), setting),
-            Err(error) => {
-                let detail = format!("`{path}` can't be read: {error}.");
+        Mnemonic::File(path, setting) => match read_words(&path).await {
+            Ok(words) => (words, setting),
+            Err(why) => {
+                let detail = format!("`{}` {why}.", path.display());
                 setting_error(setting, "The mnemonic's file can't be read", detail, diagnostics);
                 return None;
             }
@@ -303,6 +290,27 @@ async fn wallet(mnemonic: Mnemonic, account_index: u32, diagnostics: &mut Diagno
     }
 }
 
+/// The most that a mnemonic's file may hold, in bytes: 24 words are less than 250.
+const MOST_WORDS: u64 = 4096;
+
+/// What is in a mnemonic's file, or why it is not one. What a path names besides files may have no end (a device) or
+/// make who opens it wait (a pipe), so that is asked first.
+async fn read_words(path: &std::path::Path) -> Result<SecretString, String> {
+    let unreadable = |error: std::io::Error| format!("can't be read: {error}");
+    let kind = tokio::fs::metadata(path).await.map_err(unreadable)?;
+    if !kind.is_file() {
+        return Err("is not a regular file".into());
+    }
+    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let mut words = String::new();
+    file.take(MOST_WORDS + 1).read_to_string(&mut words).await.map_err(unreadable)?;
+    let words = SecretString::from(words);
+    if words.expose_secret().len() as u64 > MOST_WORDS {
+        return Err(format!("has more than {MOST_WORDS} bytes in it, which no mnemonic has"));
+    }
+    Ok(words)
+}
+
 /// `terraform-provider-akash/VERSION terraform/VERSION`, with what `TF_APPEND_USER_AGENT` adds.
 fn user_agent(terraform_version: &str) -> String {
     let mut agent = format!("terraform-provider-akash/{}", env!("CARGO_PKG_VERSION"));
@@ -313,4 +321,37 @@ fn user_agent(terraform_version: &str) -> String {
         agent.push_str(&format!(" {more}"));
     }
     agent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_small_regular_file_holds_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("words"), "abandon about\n").unwrap();
+        std::fs::write(at("long"), "a".repeat(4097)).unwrap();
+        std::fs::write(at("binary"), [0xff, 0xfe]).unwrap();
+        assert_eq!(read_words(&at("words")).await.unwrap().expose_secret(), "abandon about\n");
+        let mut refused = vec![
+            (at("absent"), "can't be read"),
+            (at("long"), "more than 4096 bytes"),
+            (at("binary"), "can't be read"),
+            (directory.path().to_owned(), "not a regular file"),
+        ];
+        #[cfg(unix)]
+        {
+            let pipe = std::process::Command::new("mkfifo").arg(at("pipe")).status();
+            assert!(pipe.is_ok_and(|status| status.success()));
+            refused.push((at("pipe"), "not a regular file"));
+            refused.push(("/dev/zero".into(), "not a regular file"));
+        }
+        for (path, words) in refused {
+            let told = tokio::time::timeout(std::time::Duration::from_secs(5), read_words(&path)).await;
+            let why = told.expect("it does not wait").err().unwrap_or_default();
+            assert!(why.contains(words), "{}: {why}", path.display());
+        }
+    }
 }
