@@ -1,6 +1,6 @@
 //! The devnet as its user holds it: started, asked, disturbed, stopped.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use akash_proto::{
     Any,
@@ -14,7 +14,7 @@ use akash_proto::{
 };
 use serde::Serialize;
 use time::OffsetDateTime;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     node::{Counters, Node, TxRecord},
     provider::{ProviderContext, ProviderService, default_service},
     server::{self, Bound},
+    start::{StartError, listen},
     store::Store,
     wallet::{Wallet, WalletError, new_mnemonic},
 };
@@ -33,35 +34,6 @@ use crate::{
 const DEFAULT_PORTS: [u16; 5] = [19_090, 11_317, 36_657, 17_070, 18_443];
 /// Time between blocks while the devnet starts.
 const QUICK: Duration = Duration::from_millis(5);
-
-/// Why a devnet did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port is taken. `--ports free` (or [`Ports::Free`]) takes free ones.
-    #[error(
-        "cannot listen on 127.0.0.1:{port}: {source}; another devnet may be running, or take free ports (`--ports free`)"
-    )]
-    Listen {
-        /// The port.
-        port: u16,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The mnemonic gives no keys.
-    #[error("the devnet's mnemonic: {0}")]
-    Wallet(#[from] WalletError),
-    /// The state file can't be used.
-    #[error("the state file: {0}")]
-    State(std::io::Error),
-    /// A provider did not start.
-    #[error("provider {name}: {source}")]
-    Provider {
-        /// Its name.
-        name: String,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
 
 /// A provider of a running devnet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -428,9 +400,4 @@ async fn produce(node: Arc<Node>, mut pace: watch::Receiver<Option<Duration>>, c
             }
         }
     }
-}
-
-/// Binds one port on 127.0.0.1.
-pub(crate) async fn listen(port: u16) -> Result<TcpListener, StartError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|source| StartError::Listen { port, source })
 }

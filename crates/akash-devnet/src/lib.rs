@@ -41,6 +41,7 @@ mod recorded;
 #[cfg(test)]
 mod recorded_act;
 mod server;
+mod start;
 mod store;
 mod wallet;
 
@@ -49,8 +50,9 @@ pub use config::{
     AUDITOR_INDEX, Blocks, Coins, DEV_MNEMONIC, DevnetConfig, FIRST_PROVIDER_INDEX, Ports, ProviderConfig,
     StatusStyle,
 };
-pub use devnet::{Devnet, ProviderInfo, StartError};
+pub use devnet::{Devnet, ProviderInfo};
 pub use faults::{Endpoint, Fault, FaultId, Faults};
 pub use handle::{ChainHandle, Ordering, SubmitError, sign_transaction};
 pub use node::{Block, Checked, Counters, TxRecord};
+pub use start::StartError;
 pub use wallet::{Wallet, WalletError, new_mnemonic};

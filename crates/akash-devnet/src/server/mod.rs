@@ -22,9 +22,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
 use crate::{
-    devnet::{StartError, listen},
     faults::{Endpoint, Fault, Faults},
     node::Node,
+    start::{StartError, listen},
 };
 
 /// The ports taken.
