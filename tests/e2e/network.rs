@@ -154,7 +154,7 @@ impl Network {
     /// A deployment's hash, in hex.
     pub(crate) async fn hash(&self, dseq: &str) -> Result<String> {
         let hash = self.deployment(dseq).await?.deployment.context("no deployment")?.hash;
-        Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(hash))
     }
 
     /// The orders of all leases that a deployment ever had.

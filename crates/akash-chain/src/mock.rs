@@ -421,7 +421,7 @@ fn simulate(world: &mut World, request: &[u8]) -> Answer {
 
 fn broadcast(world: &mut World, request: &[u8]) -> Answer {
     let bytes = tx::BroadcastTxRequest::decode(request).unwrap().tx_bytes;
-    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02X}")).collect();
+    let hash = hex::encode_upper(Sha256::digest(&bytes));
     let raw = tx::TxRaw::decode(bytes.as_slice()).unwrap();
     let body = tx::TxBody::decode(raw.body_bytes.as_slice()).unwrap();
     let auth = tx::AuthInfo::decode(raw.auth_info_bytes.as_slice()).unwrap();

@@ -16,6 +16,7 @@ use akash_proto::{
     },
     id::{DeploymentId, GroupId, LeaseId, OrderId},
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use time::OffsetDateTime;
 
 use crate::{
@@ -564,9 +565,5 @@ pub(crate) fn tx_client(caller: Caller) -> tx::service_client::ServiceClient<Cal
 
 /// The first PEM block of a certificate as DER.
 fn der(pem: &[u8]) -> Option<Vec<u8>> {
-    use base64::Engine as _;
-    let text = std::str::from_utf8(pem).ok()?;
-    let body = text.split_once("-----BEGIN CERTIFICATE-----")?.1.split_once("-----END CERTIFICATE-----")?.0;
-    let body: String = body.split_whitespace().collect();
-    base64::engine::general_purpose::STANDARD.decode(body).ok()
+    CertificateDer::from_pem_slice(pem).ok().map(|der| der.to_vec())
 }

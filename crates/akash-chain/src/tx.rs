@@ -110,5 +110,5 @@ impl Draft {
 
 /// SHA-256, upper-case hex.
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
+    hex::encode_upper(Sha256::digest(bytes))
 }

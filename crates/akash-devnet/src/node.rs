@@ -482,15 +482,5 @@ fn recheck(state: &State, mempool: &mut Vec<Vec<u8>>, rules: Rules) -> State {
 
 /// The hash by which a transaction is looked up: SHA-256, upper case hex.
 pub(crate) fn tx_hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Upper case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
+    hex::encode_upper(Sha256::digest(bytes))
 }

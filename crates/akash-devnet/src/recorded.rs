@@ -31,7 +31,7 @@ use time::OffsetDateTime;
 use crate::{
     Faults, Ordering, Wallet,
     chain::{operator::Operator, state::State},
-    node::{Node, TxRecord, hex},
+    node::{Node, TxRecord},
     server::route::route,
     sign_transaction,
 };
@@ -165,7 +165,7 @@ impl Recorded {
         assert_eq!(record.result.raw_log, "", "{name}");
         close_to(name, simulated, &recorded["simulated_gas"]);
         close_to(name, record.result.gas_used, &recorded["deliver"]["gas_used"]);
-        assert_eq!(hex(&record.result.data), recorded["deliver"]["data_hex"], "{name}");
+        assert_eq!(hex::encode_upper(&record.result.data), recorded["deliver"]["data_hex"], "{name}");
         let own_signature = bytes != self.recorded_bytes(name).unwrap_or_default();
         assert_eq!(events(&record), recorded_events(recorded, &record, own_signature), "{name}");
     }
@@ -263,7 +263,7 @@ impl Recorded {
     fn query(&self, name: &str) {
         let (recorded, answer) = self.ask(name);
         match answer {
-            Ok(bytes) => assert_eq!(hex(&bytes), hex(&base64(&recorded["response_b64"])), "{name}"),
+            Ok(bytes) => assert_eq!(bytes, base64(&recorded["response_b64"]), "{name}"),
             Err((code, message)) => {
                 assert_eq!(recorded["error"]["message"], message, "{name}");
                 assert_eq!(recorded["error"]["grpc_code"], code, "{name}");

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use crate::{
     Faults, Ordering, Wallet,
     chain::{operator::Operator, state::State},
-    node::{Node, hex},
+    node::Node,
     server::{json, route::route},
     sign_transaction,
 };
@@ -106,7 +106,7 @@ impl Act {
         assert_eq!(result.codespace, deliver["codespace"], "{name}");
         assert_eq!(u64::from(result.code), deliver["code"], "{name}");
         assert_eq!(result.raw_log, deliver["raw_log"], "{name}");
-        assert_eq!(hex(&result.data), deliver["data_hex"], "{name}");
+        assert_eq!(hex::encode_upper(&result.data), deliver["data_hex"], "{name}");
         // The recording keeps the `message` events only.
         let messages: Vec<Value> = result
             .events

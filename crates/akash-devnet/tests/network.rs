@@ -231,7 +231,7 @@ async fn carriers_agree() {
     let query = |dseq| {
         json!({ "jsonrpc": "2.0", "id": 1, "method": "abci_query", "params": {
             "path": "/akash.deployment.v1beta4.Query/Deployment",
-            "data": id(dseq).encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            "data": hex::encode(id(dseq).encode_to_vec()),
         } })
     };
     let (_, answer) = post(&devnet.rpc_endpoint(), "/", &query(5)).await;
@@ -344,7 +344,7 @@ async fn faults_of_the_node() {
 
 fn hash(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
+    hex::encode_upper(sha2::Sha256::digest(bytes))
 }
 
 #[tokio::test]

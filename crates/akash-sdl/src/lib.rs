@@ -90,7 +90,7 @@ impl Sdl {
 
     /// [`Sdl::hash`] in lower-case hexadecimal.
     pub fn hash_hex(&self) -> String {
-        self.hash().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(self.hash())
     }
 
     /// The compute profile that unit `unit` (index) of group `group` (index) came from.

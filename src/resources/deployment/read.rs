@@ -19,7 +19,6 @@ use super::model::{Deployment, Private};
 use crate::clients::Clients;
 use crate::lifecycle::{ids, lease_end::Reclaim};
 use crate::op::{Failure, Found, Op};
-use crate::receipts::hex;
 
 /// Reads; `None`: the deployment is gone, and a warning says why.
 pub(super) async fn read(
@@ -107,7 +106,7 @@ pub(super) fn record(
     let deployment = found.deployment.as_ref().ok_or("the node's answer has no deployment in it")?;
     let groups = chain_groups(found)?;
     state.state = "active".into();
-    state.hash = hex(&deployment.hash).into();
+    state.hash = hex::encode(&deployment.hash).into();
     state.created_height = deployment.created_at.to_string().into();
     state.deposited = deposited(found)?.to_string().into();
     // Groups never change on chain; written again only where state has none (import, pending) so that a newer

@@ -8,7 +8,7 @@ use super::model::Lease;
 use super::wanted::Wanted;
 use crate::lifecycle::market::Taken;
 use crate::op::Op;
-use crate::receipts::{Action, Answer, Receipt, Target, hex};
+use crate::receipts::{Action, Answer, Receipt, Target};
 
 fn receipt(op: &Op, lease: &LeaseId, action: Action, request: serde_json::Value) -> Receipt {
     let target = Target {
@@ -37,7 +37,7 @@ pub(super) fn taken(op: &Op, planned: &Lease, taken: &Taken) -> String {
 /// Of a manifest that was uploaded; `hash` is that of the group's part.
 pub(super) fn uploaded(op: &Op, lease: &LeaseId, wanted: &Wanted, hash: &str) -> String {
     let request = json!({
-        "sdl_hash": format!("sha256:{}", hex(&wanted.manifest.groups.hash())),
+        "sdl_hash": format!("sha256:{}", hex::encode(wanted.manifest.groups.hash())),
         "manifest_hash": format!("sha256:{hash}"),
     });
     receipt(op, lease, Action::LeaseManifest, request).seal(Answer::upload("accepted"))

@@ -18,7 +18,7 @@ use super::wanted::{Wanted, digest, lease_id};
 use super::{read, receipt};
 use crate::lifecycle::{lease_end::Reclaim, market, providers};
 use crate::op::{Failure, Op};
-use crate::receipts::{self, hex};
+use crate::receipts;
 
 /// What is changed, and what it is changed from.
 struct Change<'a> {
@@ -124,7 +124,7 @@ impl Change<'_> {
         if held.as_deref() != Some(digest(group).as_str()) {
             return false;
         }
-        saved.state.manifest_hash = hex(&group.hash()).into();
+        saved.state.manifest_hash = hex::encode(group.hash()).into();
         saved.private.digest = held;
         true
     }

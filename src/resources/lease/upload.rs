@@ -12,7 +12,7 @@ use super::receipt;
 use super::wanted::{Wanted, digest};
 use crate::lifecycle::providers;
 use crate::op::{Failure, Op};
-use crate::receipts::{self, hex};
+use crate::receipts;
 
 /// How a delivery ended.
 pub(super) enum Delivered {
@@ -77,7 +77,7 @@ pub(super) async fn upload(
     let deadline = Some(op.limit.deadline());
     op.clients.gateway.put_manifest(target, lease.dseq(), &body, deadline, op.limit.token()).await?;
     let Some(group) = wanted.group() else { return Ok(()) };
-    let hash = hex(&group.hash());
+    let hash = hex::encode(group.hash());
     receipts::add(&mut saved.state.receipts, receipt::uploaded(op, lease, wanted, &hash));
     saved.state.manifest_hash = hash.into();
     saved.state.ready = false.into();

@@ -11,7 +11,6 @@ use super::model::Lease;
 use super::plan;
 use crate::lifecycle::{earlier, ids, manifest::ManifestAttribute};
 use crate::op::{Failure, Op};
-use crate::receipts::hex;
 use crate::resources::deployment::is_closed;
 
 /// What is to run, read and checked.
@@ -52,8 +51,8 @@ impl Wanted {
                 format!(
                     "The chain has hash {} for deployment {dseq}, this manifest has {}; a provider would refuse it. \
                      Nothing was sent. Set `manifest` to the same deployment's, and plan again.",
-                    hex(&hash),
-                    hex(&manifest.groups.hash())
+                    hex::encode(&hash),
+                    hex::encode(manifest.groups.hash())
                 ),
             ));
         }
@@ -82,5 +81,5 @@ pub(super) fn lease_id(id: &GroupId, state: &Lease) -> Result<LeaseId, IdError> 
 
 /// SHA-256 of a group's part in the form in which it can be compared with what a provider reads back.
 pub(super) fn digest(group: &ManifestGroup) -> String {
-    hex(&Sha256::digest(akash_sdl::common_form(group).to_string()))
+    hex::encode(Sha256::digest(akash_sdl::common_form(group).to_string()))
 }

@@ -22,7 +22,7 @@ pub(crate) async fn call(endpoint: &Endpoint, client: &reqwest::Client, call: Ca
     if call.path == "/cosmos.tx.v1beta1.Service/BroadcastTx" {
         return broadcast(endpoint, client, &call).await;
     }
-    let data: String = call.message.iter().map(|byte| format!("{byte:02X}")).collect();
+    let data = hex::encode_upper(&call.message);
     let height = call.height.unwrap_or_default().to_string();
     let params = json!({ "path": call.path, "data": data, "height": height, "prove": false });
     let answer = match ask(endpoint, client, "abci_query", params).await? {

@@ -23,7 +23,7 @@ use tonic::Code;
 
 use crate::{
     chain::{ante::MIN_GAS_PRICE, errors::QueryError, query},
-    node::{Block, Checked, Node, TxRecord, hex},
+    node::{Block, Checked, Node, TxRecord},
 };
 
 /// An answer and the height it is of.
@@ -137,7 +137,7 @@ fn tx_response(record: &TxRecord) -> TxResponse {
         txhash: record.hash.clone(),
         codespace: result.codespace.clone(),
         code: result.code,
-        data: hex(&result.data),
+        data: hex::encode_upper(&result.data),
         raw_log: result.raw_log.clone(),
         logs: Vec::new(),
         info: String::new(),

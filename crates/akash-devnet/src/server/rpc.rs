@@ -21,7 +21,7 @@ use super::{Drop, grpc::disturb, route::route};
 use crate::{
     chain::{errors::QueryError, events::Event},
     faults::Fault,
-    node::{Node, TxRecord, hex},
+    node::{Node, TxRecord},
 };
 
 /// A refusal as JSON-RPC tells it.
@@ -64,7 +64,7 @@ async fn by_get(
     Query(arguments): Query<HashMap<String, String>>,
 ) -> Response {
     let parameter = |text: &str| match (text.strip_prefix("0x"), text.strip_prefix('"')) {
-        (Some(digits), _) => Value::String(STANDARD.encode(unhex(digits).unwrap_or_default())),
+        (Some(digits), _) => Value::String(STANDARD.encode(hex::decode(digits).unwrap_or_default())),
         (_, Some(quoted)) => Value::String(quoted.trim_end_matches('"').to_owned()),
         _ => Value::String(text.to_owned()),
     };
@@ -122,12 +122,6 @@ fn number(parameters: &Value, key: &str) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    (text.len().is_multiple_of(2)).then(|| {
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
-    })?
-}
-
 fn rfc3339(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
@@ -142,7 +136,7 @@ fn status(node: &Node) -> Value {
             "other": { "tx_index": if node.indexes() { "on" } else { "off" } },
         },
         "sync_info": {
-            "latest_block_hash": hex(&block.hash),
+            "latest_block_hash": hex::encode_upper(&block.hash),
             "latest_block_height": block.height.to_string(),
             "latest_block_time": rfc3339(block.time),
             "earliest_block_height": "1",
@@ -155,7 +149,8 @@ fn status(node: &Node) -> Value {
 /// codespace that stands in front over gRPC.
 fn abci_query(node: &Node, parameters: &Value) -> Result<Value, RpcError> {
     let path = text(parameters, "path").trim_start_matches('/').to_owned();
-    let data = unhex(text(parameters, "data"))
+    let data = hex::decode(text(parameters, "data"))
+        .ok()
         .or_else(|| STANDARD.decode(text(parameters, "data")).ok())
         .ok_or_else(|| RpcError::params("error decoding data: not hex"))?;
     let height = number(parameters, "height").filter(|height| *height > 0);
@@ -215,7 +210,7 @@ fn broadcast(node: &Node, parameters: &Value) -> Result<Value, RpcError> {
 fn tx(node: &Node, parameters: &Value) -> Result<Value, RpcError> {
     let hash =
         STANDARD.decode(text(parameters, "hash")).map_err(|error| RpcError::params(error.to_string()))?;
-    let hash = hex(&hash);
+    let hash = hex::encode_upper(&hash);
     let found = node.tx(&hash).map_err(|error| RpcError::internal(error.message))?;
     let record = found.ok_or_else(|| RpcError::internal(format!("tx ({hash}) not found")))?;
     Ok(tx_json(&record))
@@ -253,7 +248,7 @@ fn block(node: &Node, parameters: &Value) -> Result<Value, RpcError> {
     })?;
     let txs: Vec<_> = block.txs.iter().map(|tx| STANDARD.encode(&tx.bytes)).collect();
     Ok(json!({
-        "block_id": { "hash": hex(&block.hash) },
+        "block_id": { "hash": hex::encode_upper(&block.hash) },
         "block": {
             "header": {
                 "chain_id": &*node.state().chain_id,
@@ -325,13 +320,5 @@ mod tests {
             let (number, log) = flattened(&QueryError::new(code, message));
             assert_eq!((number, log.as_str()), expected);
         }
-    }
-
-    #[test]
-    fn hex_digits() {
-        assert_eq!(unhex("0aFf"), Some(vec![10, 255]));
-        assert_eq!(unhex(""), Some(Vec::new()));
-        assert_eq!(unhex("0"), None);
-        assert_eq!(unhex("zz"), None);
     }
 }
