@@ -1,6 +1,6 @@
 //! `cargo xtask docs`: the registry pages, generated from the schema that the built provider reports
-//! (`providers schema -json`) and from `examples/` in the registry's layout. `--check` fails where the committed pages
-//! differ. Guides and architecture are written by hand and left alone.
+//! (`providers schema -json`) and from `examples/` in the registry's layout, and the crate graph in the architecture.
+//! `--check` fails where the committed pages differ. What else is in `docs/` is written by hand and left alone.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use xtask::{
     workdir::{Install, Workdir},
 };
 
-use crate::{cargo, test};
+use crate::{cargo, graph, test};
 
 /// Directories of `docs/` that hold generated pages and nothing else.
 const GENERATED: [&str; 3] = ["resources", "data-sources", "functions"];
@@ -37,8 +37,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let client =
         test::clients().into_iter().next().context("neither terraform nor tofu: install one of them")?;
     let [provider] = cargo::build([cargo::PROVIDER], false)?;
-    let pages = pages(&schema(&client, &provider)?)?;
+    let mut pages = pages(&schema(&client, &provider)?)?;
     let docs = xtask::root().join("docs");
+    let architecture = graph::drawn_into(&fs::read_to_string(docs.join(graph::PAGE))?)?;
+    pages.insert(PathBuf::from(graph::PAGE), architecture);
     let stale = stale(&docs, &pages)?;
     if args.check {
         for path in &stale {

@@ -8,6 +8,9 @@ mod demo;
 mod devnet;
 mod docs;
 mod e2e;
+mod graph;
+#[cfg(test)]
+mod guards;
 mod kill_matrix;
 mod local;
 mod sdl;
