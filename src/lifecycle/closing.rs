@@ -66,16 +66,18 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    // Real time: tokio's clock for tests would be a feature that a build has not, and everything were compiled twice.
+    #[tokio::test]
     async fn waits_while_something_is_closed_and_a_little_for_the_first() {
-        let (closing, quiet, stop) = (Closing::default(), Duration::from_secs(10), CancellationToken::new());
-        let limit = Limit::start(&stop, Duration::from_secs(100));
+        let (closing, quiet, stop) =
+            (Closing::default(), Duration::from_millis(300), CancellationToken::new());
+        let limit = Limit::start(&stop, Duration::from_secs(3));
         let ended = closing.ended();
         assert!(!closing.more(ended, quiet, &limit).await, "nothing is closed");
         let long = async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             let delete = closing.begin();
-            tokio::time::sleep(Duration::from_secs(50)).await;
+            tokio::time::sleep(Duration::from_millis(900)).await;
             drop(delete);
         };
         assert!(tokio::join!(closing.more(ended, quiet, &limit), long).0);

@@ -2,6 +2,7 @@
 //! lists them, and fails as well when an entry is no longer needed.
 
 mod cycles;
+mod features;
 mod length;
 
 use std::{
