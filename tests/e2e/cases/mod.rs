@@ -7,6 +7,7 @@ mod deployment;
 mod examples;
 mod functions;
 mod funds;
+mod ignored;
 mod import;
 mod interrupt;
 mod kill;
@@ -22,6 +23,7 @@ pub(crate) fn all() -> Vec<CaseDefinition> {
         act::cases(),
         deployment::cases(),
         lease::cases(),
+        ignored::cases(),
         configuration::cases(),
         import::cases(),
         adoption::cases(),
