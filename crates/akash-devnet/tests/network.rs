@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use akash_devnet::{Devnet, DevnetConfig, Endpoint, Fault, Operator, Ports, Wallet};
+use akash_devnet::{Devnet, DevnetConfig, Endpoint, Fault, Operator, Ports, SubmitError, Wallet};
 use akash_proto::{
     Any, Message as _,
     akash::{
@@ -16,14 +16,14 @@ use akash_proto::{
             },
         },
         deployment::{
-            v1::DeploymentId,
+            v1::{DeploymentId, DeploymentReclamation, GroupId},
             v1beta4::{
-                GroupSpec, MsgCloseDeployment, MsgCreateDeployment, QueryDeploymentRequest, ResourceUnit,
-                query_client::QueryClient as DeploymentClient,
+                GroupSpec, MsgCloseDeployment, MsgCreateDeployment, MsgPauseGroup, QueryDeploymentRequest,
+                ResourceUnit, group, query_client::QueryClient as DeploymentClient,
             },
         },
         market::{
-            v1::BidId,
+            v1::{BidId, lease},
             v1beta5::{
                 BidFilters, MsgCreateLease, QueryBidsRequest, query_client::QueryClient as MarketClient,
             },
@@ -42,6 +42,7 @@ use akash_proto::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::{Code, transport::Channel};
 
@@ -162,6 +163,63 @@ async fn three_providers_bid_and_a_lease_ends_with_its_deployment() {
         .sum();
     assert_eq!(devnet.balance(owner, "uact") + spent, 600_000);
     assert_eq!(devnet.tx_count(owner), 3);
+    devnet.stop().await;
+}
+
+/// `reference/akash.md` 5.5: a provider that offered notice gives it, and ends the lease only after its window.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_reclaimed_with_notice() {
+    const WINDOW: i64 = 86_400;
+    // A provider gives up a lease without a manifest, and here nobody sends one.
+    let config = DevnetConfig { manifest_timeout: Duration::from_secs(10 * 86_400), ..quick() };
+    let devnet = Devnet::start(config).await.unwrap();
+    let tenant = Wallet::from_mnemonic(devnet.mnemonic(), 0).unwrap();
+    let owner = tenant.address();
+    let leased = async |dseq: u64, window: Option<i64>| {
+        let min_window = window.map(|seconds| akash_proto::Duration { seconds, nanos: 0 });
+        let reclamation = min_window.map(|min_window| DeploymentReclamation { min_window: Some(min_window) });
+        submit(&devnet, &tenant, any(&MsgCreateDeployment { reclamation, ..create(owner, dseq) })).await;
+        let bid = open_bids(&devnet, owner, dseq, 1).await.remove(0);
+        submit(&devnet, &tenant, any(&MsgCreateLease { bid_id: Some(bid) })).await;
+        devnet.leases(owner, dseq).remove(0)
+    };
+    let refused = |error: SubmitError| match error {
+        SubmitError::Refused { codespace, code, .. } => (codespace, code),
+        other => panic!("{other}"),
+    };
+    let market = |code: u32| ("market".to_owned(), code);
+
+    // Without a window there is nothing to reclaim, and the provider may end it at once.
+    let id = leased(1, None).await.id.unwrap();
+    assert_eq!(refused(devnet.reclaim_lease(&id, 10_001).await.unwrap_err()), market(35));
+    devnet.close_lease(&id, 10_001).await.unwrap();
+
+    let lease = leased(2, Some(WINDOW)).await;
+    let id = lease.id.unwrap();
+    assert_eq!(lease.reclamation.unwrap().window.unwrap().seconds, WINDOW);
+    assert_eq!(refused(devnet.close_lease(&id, 10_001).await.unwrap_err()), market(37));
+    let before = devnet.state().time.unix_timestamp();
+    devnet.reclaim_lease(&id, 10_001).await.unwrap();
+    let now = devnet.state().time.unix_timestamp();
+    let lease = devnet.leases(owner, 2).remove(0);
+    let reclamation = lease.reclamation.unwrap();
+    assert_eq!((lease.state(), reclamation.reason), (lease::State::Reclaiming, 10_001));
+    assert!((before + WINDOW..=now + WINDOW).contains(&reclamation.deadline) && reclamation.started_at > 0);
+    assert_eq!(refused(devnet.reclaim_lease(&id, 10_001).await.unwrap_err()), market(36));
+    assert_eq!(refused(devnet.close_lease(&id, 10_001).await.unwrap_err()), market(38));
+
+    // After the deadline it ends, and the group is paused: no new order.
+    devnet.step_at(OffsetDateTime::from_unix_timestamp(reclamation.deadline).unwrap());
+    devnet.close_lease(&id, 10_001).await.unwrap();
+    let (_, groups) = devnet.chain().deployment(owner, 2).unwrap();
+    assert_eq!(groups[0].state(), group::State::Paused);
+    assert_eq!(devnet.leases(owner, 2).remove(0).state(), lease::State::Closed);
+    // The tenant may always end it, also while it is reclaimed.
+    let id = leased(3, Some(WINDOW)).await.id.unwrap();
+    devnet.reclaim_lease(&id, 10_000).await.unwrap();
+    let group = GroupId { owner: owner.to_owned(), dseq: 3, gseq: 1 };
+    submit(&devnet, &tenant, any(&MsgPauseGroup { id: Some(group) })).await;
+    assert_eq!(devnet.leases(owner, 3).remove(0).state(), lease::State::Closed);
     devnet.stop().await;
 }
 
