@@ -14,6 +14,7 @@ use tokio::io::AsyncReadExt as _;
 use crate::config::{self, Mnemonic, Settings, setting_error};
 use crate::failure::Failure;
 use crate::journal::Journal;
+use crate::kill;
 use crate::lifecycle::{closing::Closing, market::Leasing, supply};
 
 /// What every resource and data source works with, once the provider is configured.
@@ -212,7 +213,7 @@ pub(crate) async fn connect(
     let chain = Chain::new(ChainConfig {
         endpoints: settings.endpoints.value,
         chain_id: settings.chain_id.as_ref().map(|given| given.value.clone()),
-        wallet: wallet.clone(),
+        account: wallet.clone().map(Into::into),
         gas_price: settings.gas_price.map(|amount| GasPrice { amount, denom: "uakt".into() }),
         gas_adjustment: settings.gas_adjustment,
         max_fee: settings.max_fee,
@@ -220,7 +221,7 @@ pub(crate) async fn connect(
         read_timeout: defaults.read_timeout,
         tx_timeout: settings.transaction_timeout.unwrap_or(defaults.tx_timeout),
         user_agent: user_agent.clone(),
-        journal: Some(Arc::new(journal.clone())),
+        journal: Some(kill::around(Arc::new(journal.clone()))),
     });
     let chain = match chain {
         Ok(chain) => chain,
@@ -249,7 +250,7 @@ pub(crate) async fn connect(
             return None;
         }
     };
-    journal.set_chain(&chain_id);
+    let journal = journal.of_chain(&chain_id);
     let signer = wallet.map(|wallet| Arc::new(WalletSigner(wallet)) as Arc<dyn TokenSigner>);
     let gateway = GatewayClient::new(Arc::new(CertificatesOnChain(chain.clone())), signer, user_agent);
     Some(Clients {

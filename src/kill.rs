@@ -4,34 +4,68 @@
 //! `AKASH_KILL_AT` is POINT:WHAT or POINT:WHAT#N: the Nth time that the point is reached with WHAT. The process then
 //! writes an empty file to `AKASH_KILL_MARK`, which tells the test that the point was reached, and kills itself.
 
-use akash_chain::{Conclusion, Msg, Pending};
+use std::sync::Arc;
 
-/// Where messages are on their way.
-pub(crate) fn at_messages(point: &str, intents: &[Pending]) {
-    if cfg!(debug_assertions) {
-        intents.iter().for_each(|pending| at(point, word(&pending.message)));
-    }
+use akash_chain::Journal;
+
+/// A journal with the points of a message's way around it.
+#[cfg(debug_assertions)]
+pub(crate) fn around(journal: Arc<dyn Journal>) -> Arc<dyn Journal> {
+    Arc::new(points::Points(journal))
 }
 
-/// Where it is known what became of messages.
-pub(crate) fn at_conclusions(point: &str, conclusions: &[(Pending, Conclusion)]) {
-    if cfg!(debug_assertions) {
-        conclusions.iter().for_each(|(pending, _)| at(point, word(&pending.message)));
-    }
+#[cfg(not(debug_assertions))]
+pub(crate) fn around(journal: Arc<dyn Journal>) -> Arc<dyn Journal> {
+    journal
 }
 
-fn word(message: &Msg) -> &'static str {
-    match message {
-        Msg::CreateDeployment(_) => "create",
-        Msg::UpdateDeployment(_) => "update",
-        Msg::CloseDeployment(_) => "close",
-        Msg::CreateLease(_) => "lease",
-        Msg::Deposit(_) => "deposit",
-        Msg::PauseGroup(_) => "pause",
-        Msg::StartGroup(_) => "start",
-        Msg::MintAct(_) => "mint",
-        Msg::BurnAct(_) => "burn",
-        _ => "other",
+#[cfg(debug_assertions)]
+mod points {
+    use std::sync::Arc;
+
+    use akash_chain::{Conclusion, Intent, Journal, Msg, Pending};
+    use tfplugin::async_trait;
+
+    #[derive(Debug)]
+    pub(super) struct Points(pub(super) Arc<dyn Journal>);
+
+    #[async_trait]
+    impl Journal for Points {
+        async fn intend(&self, intents: &[Intent]) -> Result<(), String> {
+            at("before-journal", intents.iter().map(|intent| &intent.pending));
+            self.0.intend(intents).await?;
+            at("after-journal", intents.iter().map(|intent| &intent.pending));
+            Ok(())
+        }
+
+        fn handed_over(&self, pendings: &[Pending]) {
+            at("after-broadcast", pendings.iter());
+            self.0.handed_over(pendings);
+        }
+
+        async fn conclude(&self, conclusions: &[(Pending, Conclusion)]) {
+            at("after-inclusion", conclusions.iter().map(|(pending, _)| pending));
+            self.0.conclude(conclusions).await;
+        }
+    }
+
+    fn at<'a>(point: &str, pendings: impl Iterator<Item = &'a Pending>) {
+        pendings.for_each(|pending| super::at(point, word(&pending.message)));
+    }
+
+    fn word(message: &Msg) -> &'static str {
+        match message {
+            Msg::CreateDeployment(_) => "create",
+            Msg::UpdateDeployment(_) => "update",
+            Msg::CloseDeployment(_) => "close",
+            Msg::CreateLease(_) => "lease",
+            Msg::Deposit(_) => "deposit",
+            Msg::PauseGroup(_) => "pause",
+            Msg::StartGroup(_) => "start",
+            Msg::MintAct(_) => "mint",
+            Msg::BurnAct(_) => "burn",
+            _ => "other",
+        }
     }
 }
 

@@ -9,8 +9,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use akash_chain::{Fate, Kind, Msg, OpenReason, Outcome, Pending, SubmitError, Wallet};
-use akash_proto::akash::deployment::v1beta4::MsgCreateDeployment;
+use akash_chain::{Fate, Kind, Labelled, OpenReason, Outcome, Pending, SubmitError};
 use tfplugin::{Context, Diagnostics, Value};
 
 use crate::clients::Clients;
@@ -81,9 +80,9 @@ impl Op {
         if self.limit.stopped() { "Stopped" } else { "Out of time" }
     }
 
-    /// The wallet. `what` completes "… failed".
-    pub(crate) fn wallet(&self, what: &str) -> Result<&Wallet, Failure> {
-        self.clients.chain.wallet().ok_or_else(|| self.unsent(what)(SubmitError::NoWallet))
+    /// The address of the account that sends. `what` completes "… failed".
+    pub(crate) fn account(&self, what: &str) -> Result<&str, Failure> {
+        self.clients.chain.address().ok_or_else(|| self.unsent(what)(SubmitError::NoWallet))
     }
 
     /// Refuses to change what belongs to another wallet.
@@ -91,21 +90,9 @@ impl Op {
         self.clients.same_owner(owner)
     }
 
-    /// Sends the create of what the user calls `name`, which is written down with it, and waits for its block.
-    pub(crate) async fn send_named(
-        &self,
-        message: MsgCreateDeployment,
-        name: Option<&str>,
-    ) -> Result<Outcome, SubmitError> {
-        if let (Some(id), Some(name)) = (&message.id, name) {
-            self.clients.journal.set_name(id.dseq, name);
-        }
-        self.send(message).await
-    }
-
-    /// Sends a message and waits for its block.
-    pub(crate) async fn send(&self, message: impl Into<Msg>) -> Result<Outcome, SubmitError> {
-        send(&self.clients, message, &self.limit).await
+    /// Sends a message with this operation's reason, and waits for its block.
+    pub(crate) async fn send(&self, message: impl Into<Labelled>) -> Result<Outcome, SubmitError> {
+        send(&self.clients, message.into().because(self.reason.as_deref()), &self.limit).await
     }
 
     /// Makes the failure of a message that was not sent, refused, or whose fate is open. `what` completes "… failed",
@@ -150,9 +137,9 @@ impl Op {
             Ok(Fate::Open) => Err(Failure::new(
                 format!("{what} may still be created"),
                 format!(
-                    "It is not known yet whether transaction {} was or will be included. Destroy again in a minute, when \
+                    "It is not known yet whether {} was or will be included. Destroy again in a minute, when \
                      its time has run out.",
-                    pending.tx_hash
+                    pending.transaction()
                 ),
             )),
             Err(error) => Err(Failure::new(format!("{what} can't be read"), error.to_string())),
@@ -163,15 +150,10 @@ impl Op {
 /// Sends a message and waits for its block, bounded by `limit`.
 pub(crate) async fn send(
     clients: &Clients,
-    message: impl Into<Msg>,
+    message: impl Into<Labelled>,
     limit: &Limit,
 ) -> Result<Outcome, SubmitError> {
-    clients
-        .chain
-        .submit(message.into(), limit.token(), &|pending| {
-            tracing::info!(tx_hash = pending.tx_hash, "sending a transaction");
-        })
-        .await
+    clients.chain.submit(message, limit.token()).await
 }
 
 /// What a read finds of a create whose fate was open.
@@ -201,15 +183,15 @@ impl Op {
             Fate::Included(_) => Found::Created,
             Fate::Refused(refusal) => gone(refusal.to_string()),
             Fate::DidNotHappen => gone(format!(
-                "Transaction {} did not come into a block before its time ran out; nothing was spent.",
-                pending.tx_hash
+                "It was sent in {}, which did not come into a block before its time ran out; nothing was spent.",
+                pending.transaction()
             )),
             Fate::Open => {
                 self.warn(
                     format!("{what} is still pending"),
                     format!(
-                        "It is not known yet whether transaction {} was included; the next plan looks again.",
-                        pending.tx_hash
+                        "It is not known yet whether {} was included; the next plan looks again.",
+                        pending.transaction()
                     ),
                 );
                 Found::Unknown

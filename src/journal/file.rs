@@ -127,14 +127,14 @@ fn not_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Removes a file. Only for dead processes' files, and only with the directory's [`claim`].
+/// Removes a file. Only for dead processes' files, and only with the directory's lock ([`acquire_lock`]).
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     not_missing(fs::remove_file(path)).map(|_| ())
 }
 
-/// The right to take something over or to remove a file; of one process at a time, for the milliseconds that this
+/// The lock for taking something over or removing a file: held by one process at a time, for the milliseconds that this
 /// takes. `None` while another process has it. Given back by dropping it.
-pub(super) fn claim(directory: &Path) -> io::Result<Option<File>> {
+pub(super) fn acquire_lock(directory: &Path) -> io::Result<Option<File>> {
     make_directory(directory)?;
     let path = directory.join("claim.lock");
     let file = private(OpenOptions::new().write(true).create(true).truncate(false)).open(path)?;

@@ -9,10 +9,9 @@ mod file;
 mod record;
 
 use std::{
-    collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -59,17 +58,17 @@ pub(crate) struct Earlier {
     path: PathBuf,
 }
 
-/// The journal of one directory, for one chain. Cloning shares it.
+/// The journal of one directory, and which chain's entries are looked at. Cloning shares it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Journal(Arc<Inner>);
+pub(crate) struct Journal {
+    inner: Arc<Inner>,
+    chain_id: String,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
     /// `None`: it is turned off.
     directory: Option<PathBuf>,
-    chain_id: OnceLock<String>,
-    /// Names of deployments that are about to be created.
-    names: Mutex<HashMap<u64, String>>,
     own: Mutex<Option<Own>>,
     /// What the other files say, as first looked at.
     others: OnceCell<Mutex<Vec<Other>>>,
@@ -85,25 +84,20 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 }
 
 impl Journal {
-    /// The journal in this directory; `None` turns it off. No I/O.
+    /// The journal in this directory; `None` turns it off. No I/O. It can be written to; for reading see
+    /// [`Journal::of_chain`].
     pub(crate) fn new(directory: Option<PathBuf>) -> Self {
-        Self(Arc::new(Inner { directory, ..Inner::default() }))
+        Self { inner: Arc::new(Inner { directory, ..Inner::default() }), chain_id: String::new() }
     }
 
-    /// Tells which chain it is, once that is known. Entries of others are passed over.
-    pub(crate) fn set_chain(&self, chain_id: &str) {
-        // A second call says the same.
-        _ = self.0.chain_id.set(chain_id.to_owned());
+    /// The same journal, showing the entries of this chain.
+    pub(crate) fn of_chain(&self, chain_id: &str) -> Self {
+        Self { inner: self.inner.clone(), chain_id: chain_id.to_owned() }
     }
 
     /// The subject on this chain.
     pub(crate) fn subject(&self, about: impl Into<About>) -> Subject {
-        Subject { chain_id: self.0.chain_id.get().cloned().unwrap_or_default(), about: about.into() }
-    }
-
-    /// The name that the intent of creating this deployment is written down with.
-    pub(crate) fn set_name(&self, dseq: u64, name: &str) {
-        lock(&self.0.names).insert(dseq, name.to_owned());
+        Subject { chain_id: self.chain_id.clone(), about: about.into() }
     }
 
     /// What earlier processes may have left on chain for this owner without a state knowing it: deployments and leases.
@@ -123,10 +117,9 @@ impl Journal {
     }
 
     async fn select(&self, wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<Earlier>> {
-        let chain_id = self.0.chain_id.get().map_or("", String::as_str);
         let others = lock(self.others().await?);
         let wanted = others.iter().filter(|other| {
-            other.dead && other.entry.intent.subject.chain_id == chain_id && wanted(&other.entry)
+            other.dead && other.entry.intent.subject.chain_id == self.chain_id && wanted(&other.entry)
         });
         let earlier = wanted.map(|other| Earlier {
             intent: other.entry.intent.clone(),
@@ -138,12 +131,12 @@ impl Journal {
 
     /// The other processes' files, read once: what dies later belongs to a later process.
     async fn others(&self) -> io::Result<&Mutex<Vec<Other>>> {
-        self.0.others.get_or_try_init(async || self.scan().await.map(Mutex::new)).await
+        self.inner.others.get_or_try_init(async || self.scan().await.map(Mutex::new)).await
     }
 
     async fn scan(&self) -> io::Result<Vec<Other>> {
-        let Some(directory) = self.0.directory.clone() else { return Ok(Vec::new()) };
-        let own = lock(&self.0.own).as_ref().map(|own| own.path().to_owned());
+        let Some(directory) = self.inner.directory.clone() else { return Ok(Vec::new()) };
+        let own = lock(&self.inner.own).as_ref().map(|own| own.path().to_owned());
         blocking(move || {
             let found = file::list(&directory).map_err(|error| at(&directory, &error))?;
             let others = found.into_iter().filter(|found| Some(&found.path) != own.as_ref());
@@ -188,7 +181,7 @@ impl Journal {
     }
 
     fn update(&self, which: impl Fn(&Entry) -> bool, change: impl Fn(&mut Entry)) {
-        if let Some(others) = self.0.others.get() {
+        if let Some(others) = self.inner.others.get() {
             lock(others)
                 .iter_mut()
                 .map(|other| &mut other.entry)
@@ -227,18 +220,18 @@ impl Journal {
                 tracing::warn!(%error, "the journal can't be written to");
             }
         };
-        if let Ok(mut own) = self.0.own.try_lock() {
+        if let Ok(mut own) = self.inner.own.try_lock() {
             return mark(&mut own, subject);
         }
         let journal = self.clone();
-        tokio::task::spawn_blocking(move || mark(&mut lock(&journal.0.own), subject));
+        tokio::task::spawn_blocking(move || mark(&mut lock(&journal.inner.own), subject));
     }
 
     /// Takes over what an earlier process made: from now on it is this process's. `false`: another process has taken
     /// it, or a state turned out to have it.
     pub(crate) async fn claim(&self, earlier: &Earlier) -> io::Result<bool> {
-        let Some(directory) = self.0.directory.clone() else { return Ok(false) };
-        let right = self.right(&directory).await?;
+        let Some(directory) = self.inner.directory.clone() else { return Ok(false) };
+        let lock = self.acquire_lock(&directory).await?;
         let subject = &earlier.intent.subject;
         let entries = self.scan().await?;
         let of_it = || entries.iter().filter(|other| other.is_about(subject));
@@ -256,7 +249,7 @@ impl Journal {
             self.note(other.path.clone(), Record::Moved(subject.clone())).await;
         }
         self.update(|entry| entry.intent.subject == *subject, |entry| entry.settled = true);
-        drop(right);
+        drop(lock);
         Ok(true)
     }
 
@@ -280,18 +273,18 @@ impl Journal {
     }
 
     async fn own_entries(&self) -> io::Result<Vec<Entry>> {
-        let Some(path) = lock(&self.0.own).as_ref().map(|own| own.path().to_owned()) else {
+        let Some(path) = lock(&self.inner.own).as_ref().map(|own| own.path().to_owned()) else {
             return Ok(Vec::new());
         };
         let text = blocking(move || std::fs::read_to_string(path)).await?;
         Ok(fold(&text))
     }
 
-    async fn right(&self, directory: &Path) -> io::Result<std::fs::File> {
+    async fn acquire_lock(&self, directory: &Path) -> io::Result<std::fs::File> {
         for _ in 0..CLAIM_TRIES {
             let directory = directory.to_owned();
-            if let Some(right) = blocking(move || file::claim(&directory)).await? {
-                return Ok(right);
+            if let Some(lock) = blocking(move || file::acquire_lock(&directory)).await? {
+                return Ok(lock);
             }
             tokio::time::sleep(Duration::from_millis(rand::random_range(10..30))).await;
         }
@@ -303,14 +296,14 @@ impl Journal {
 
     /// Removes the files of dead processes in which nothing is left to be cared for.
     pub(crate) async fn prune(&self) {
-        let Some(directory) = self.0.directory.clone() else { return };
+        let Some(directory) = self.inner.directory.clone() else { return };
         let now = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
         let pruned = blocking(move || {
             if !directory.is_dir() {
                 return Ok(());
             }
             // Another process is at it: then it prunes, or the next one.
-            let Some(_right) = file::claim(&directory)? else { return Ok(()) };
+            let Some(_lock) = file::acquire_lock(&directory)? else { return Ok(()) };
             for found in file::list(&directory)?.into_iter().filter(|found| found.dead) {
                 if fold(&found.text).iter().all(|entry| is_over(entry, now)) {
                     file::remove(&found.path)?;
@@ -325,10 +318,10 @@ impl Journal {
 
     /// Adds to this process's file, which is opened by the first write.
     async fn write(&self, records: Vec<Record>, sync: bool) -> io::Result<()> {
-        let Some(directory) = self.0.directory.clone() else { return Ok(()) };
+        let Some(directory) = self.inner.directory.clone() else { return Ok(()) };
         let journal = self.clone();
         blocking(move || {
-            let mut own = lock(&journal.0.own);
+            let mut own = lock(&journal.inner.own);
             let own = match &mut *own {
                 Some(own) => own,
                 none => none.insert(Own::create(&directory)?),
@@ -361,40 +354,19 @@ fn at(directory: &Path, error: &io::Error) -> io::Error {
 
 #[async_trait]
 impl akash_chain::Journal for Journal {
-    async fn intend(&self, intents: &[Pending]) -> Result<(), String> {
-        kill::at_messages("before-journal", intents);
-        let Some(directory) = &self.0.directory else { return Ok(()) };
-        let chain_id = self.0.chain_id.get().map_or("", String::as_str);
-        let records = {
-            let names = lock(&self.0.names);
-            let record = |pending: &Pending| {
-                let name = match &pending.message {
-                    akash_chain::Msg::CreateDeployment(message) => {
-                        message.id.as_ref().and_then(|id| names.get(&id.dseq).cloned())
-                    }
-                    _ => None,
-                };
-                Record::Intent(Box::new(Intent::new(chain_id, pending.clone(), name)))
-            };
-            intents.iter().map(record).collect()
-        };
+    async fn intend(&self, intents: &[akash_chain::Intent]) -> Result<(), String> {
+        let Some(directory) = &self.inner.directory else { return Ok(()) };
+        let records = intents.iter().map(|intent| Record::Intent(Box::new(intent.into()))).collect();
         self.write(records, true).await.map_err(|error| {
             format!(
                 "the journal in {} can't be written ({error}). Free the disk or make the directory writable, or set \
                  `journal_directory` (AKASH_JOURNAL_DIR) to another directory",
                 directory.display()
             )
-        })?;
-        kill::at_messages("after-journal", intents);
-        Ok(())
-    }
-
-    fn handed_over(&self, intents: &[Pending]) {
-        kill::at_messages("after-broadcast", intents);
+        })
     }
 
     async fn conclude(&self, conclusions: &[(Pending, Conclusion)]) {
-        kill::at_conclusions("after-inclusion", conclusions);
         let records =
             conclusions.iter().map(|(pending, conclusion)| Record::concluded(pending, *conclusion)).collect();
         // Lost, it is looked up by whoever needs it.

@@ -148,11 +148,15 @@ pub(crate) struct Intent {
     /// The `name` of a deployment that has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) name: Option<String>,
+    /// The user's reason, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) reason: Option<String>,
     pub(crate) pending: Pending,
 }
 
-impl Intent {
-    pub(crate) fn new(chain_id: &str, pending: Pending, name: Option<String>) -> Self {
+impl From<&akash_chain::Intent> for Intent {
+    fn from(intent: &akash_chain::Intent) -> Self {
+        let akash_chain::Intent { chain_id, label, pending } = intent.clone();
         let about = About::of(&pending.message);
         let kind = match about {
             About::Group(_) => "akash_lease",
@@ -160,9 +164,17 @@ impl Intent {
             About::Wallet(_) => "wallet",
         };
         let resource = format!("{kind} {about}");
-        Self { subject: Subject { chain_id: chain_id.to_owned(), about }, resource, name, pending }
+        Self {
+            subject: Subject { chain_id, about },
+            resource,
+            name: label.name,
+            reason: label.reason,
+            pending,
+        }
     }
+}
 
+impl Intent {
     /// Whether it makes something that a state must know of.
     fn creates(&self) -> bool {
         matches!(self.pending.message, Msg::CreateDeployment(_) | Msg::CreateLease(_))
@@ -176,7 +188,7 @@ pub(crate) enum Record {
     /// Written and synced before the message is sent, and by a process that takes over what a dead one has made.
     Intent(Box<Intent>),
     /// What became of a message: the height of its block, or null where it did not happen and never can.
-    Concluded { tx_hash: String, message_index: u32, height: Option<u64> },
+    Concluded { tx_hash: Option<String>, message_index: u32, height: Option<u64> },
     /// A state has it: the answer has gone to Terraform, or Terraform asked about it.
     Returned(Subject),
     /// Another process took it over, and has an intent of its own for it.
@@ -232,7 +244,8 @@ pub(crate) fn fold(text: &str) -> Vec<Entry> {
                 let conclusion = height.map_or(Conclusion::DidNotHappen, Conclusion::Included);
                 let ours = |entry: &&mut Entry| {
                     let pending = &entry.intent.pending;
-                    pending.tx_hash == tx_hash && pending.message_index == message_index
+                    // Without a hash it is not known which; then it stays open, and whoever needs it looks.
+                    tx_hash.is_some() && pending.tx_hash == tx_hash && pending.message_index == message_index
                 };
                 entries.iter_mut().filter(ours).for_each(|entry| entry.conclusion = Some(conclusion));
             }
@@ -257,7 +270,7 @@ pub(super) mod tests {
 
     pub(crate) fn pending(hash: &str, message: impl Into<Msg>) -> Pending {
         Pending {
-            tx_hash: hash.into(),
+            tx_hash: Some(hash.into()),
             timeout: 1_795_238_003_653_063_657,
             since_height: 7,
             fee: PendingFee { amount: "1".into(), denom: "uakt".into() },
@@ -280,8 +293,12 @@ pub(super) mod tests {
         records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect()
     }
 
-    fn intent(pending: Pending) -> Record {
-        Record::Intent(Box::new(Intent::new("x-1", pending, None)))
+    pub(crate) fn intent(pending: Pending) -> akash_chain::Intent {
+        akash_chain::Intent { chain_id: "x-1".into(), label: akash_chain::Label::default(), pending }
+    }
+
+    fn written(pending: Pending) -> Record {
+        Record::Intent(Box::new((&intent(pending)).into()))
     }
 
     #[test]
@@ -294,23 +311,23 @@ pub(super) mod tests {
         let included = |pending: &Pending| Record::concluded(pending, Conclusion::Included(9));
         let dead = Record::concluded(&create("A", 1), Conclusion::DidNotHappen);
         for (what, records, unreturned, open) in [
-            ("sent", vec![intent(create("A", 1))], vec![true], vec![true]),
-            ("included", vec![intent(create("A", 1)), included(&create("A", 1))], vec![true], vec![false]),
-            ("did not happen", vec![intent(create("A", 1)), dead.clone()], vec![false], vec![false]),
+            ("sent", vec![written(create("A", 1))], vec![true], vec![true]),
+            ("included", vec![written(create("A", 1)), included(&create("A", 1))], vec![true], vec![false]),
+            ("did not happen", vec![written(create("A", 1)), dead.clone()], vec![false], vec![false]),
             (
                 "sent again after it did not happen",
-                vec![intent(create("A", 1)), dead, intent(create("D", 1))],
+                vec![written(create("A", 1)), dead, written(create("D", 1))],
                 vec![false, true],
                 vec![false, true],
             ),
             (
                 "the deployment returned, its lease not",
-                vec![intent(create("A", 1)), intent(lease), Record::Returned(subject.clone())],
+                vec![written(create("A", 1)), written(lease), Record::Returned(subject.clone())],
                 vec![false, true],
                 vec![true, true],
             ),
-            ("moved", vec![intent(create("A", 1)), Record::Moved(subject.clone())], vec![false], vec![true]),
-            ("an update makes nothing", vec![intent(update)], vec![false], vec![true]),
+            ("moved", vec![written(create("A", 1)), Record::Moved(subject.clone())], vec![false], vec![true]),
+            ("an update makes nothing", vec![written(update)], vec![false], vec![true]),
         ] {
             let entries = fold(&lines(&records));
             let told: Vec<bool> = entries.iter().map(Entry::is_unreturned).collect();
@@ -335,12 +352,12 @@ pub(super) mod tests {
 
     #[test]
     fn a_torn_line_takes_no_other_with_it() {
-        let whole = lines(&[intent(create("A", 1)), intent(create("B", 2))]);
+        let whole = lines(&[written(create("A", 1)), written(create("B", 2))]);
         let first = whole.find('\n').unwrap();
         for cut in [first + 1, first + 30, whole.len() - 2] {
             assert_eq!(fold(&whole[..cut]).len(), 1, "cut at {cut}");
             // What is written after the tear begins on a line of its own.
-            let mended = format!("{}\n{}", &whole[..cut], lines(&[intent(create("C", 3))]));
+            let mended = format!("{}\n{}", &whole[..cut], lines(&[written(create("C", 3))]));
             assert_eq!(fold(&mended).len(), 2, "cut at {cut}");
         }
         assert!(fold("\u{0}\u{0}\n{\"later\":{}}\n").is_empty());

@@ -2,19 +2,17 @@
 
 use akash_chain::Journal as _;
 
-use super::record::tests::{OWNER, create, id};
+use super::record::tests::{OWNER, create, id, intent};
 use super::*;
 
 fn journal(directory: &Path) -> Journal {
-    let journal = Journal::new(Some(directory.to_owned()));
-    journal.set_chain("x-1");
-    journal
+    Journal::new(Some(directory.to_owned())).of_chain("x-1")
 }
 
 /// What a process does that is cut off after sending.
 async fn cut_off(directory: &Path, dseqs: &[u64]) {
     let journal = journal(directory);
-    let intents: Vec<Pending> = dseqs.iter().map(|dseq| create(&format!("{dseq}"), *dseq)).collect();
+    let intents: Vec<_> = dseqs.iter().map(|dseq| intent(create(&format!("{dseq}"), *dseq))).collect();
     journal.intend(&intents).await.unwrap();
 }
 
@@ -37,12 +35,11 @@ async fn only_what_earlier_processes_left_is_found() {
     let directory = tempfile::tempdir().unwrap();
     cut_off(directory.path(), &[1, 2]).await;
     let alive = journal(directory.path());
-    alive.intend(&[create("3", 3)]).await.unwrap();
+    alive.intend(&[intent(create("3", 3))]).await.unwrap();
     assert_eq!(dseqs(&journal(directory.path())).await, [1, 2]);
     // Its own is not an earlier process's either.
     assert_eq!(dseqs(&alive).await, [1, 2]);
-    let other = Journal::new(Some(directory.path().to_owned()));
-    other.set_chain("x-2");
+    let other = journal(directory.path()).of_chain("x-2");
     assert!(dseqs(&other).await.is_empty());
 }
 
@@ -51,7 +48,8 @@ async fn what_returned_or_was_seen_is_not_found_again() {
     let directory = tempfile::tempdir().unwrap();
     {
         let journal = journal(directory.path());
-        journal.intend(&[create("1", 1), create("2", 2), create("3", 3)]).await.unwrap();
+        let intents = [1, 2, 3].map(|dseq| intent(create(&format!("{dseq}"), dseq)));
+        journal.intend(&intents).await.unwrap();
         journal.returned(journal.subject(&id(1)));
     }
     let reader = journal(directory.path());
@@ -106,13 +104,13 @@ async fn an_unwritable_directory_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = journal(&file.join("journal")).intend(&[create("1", 1)]).await.unwrap_err();
+    let error = journal(&file.join("journal")).intend(&[intent(create("1", 1))]).await.unwrap_err();
     assert!(error.contains("file/journal") && error.contains("AKASH_JOURNAL_DIR"), "{error}");
 }
 
 #[tokio::test]
 async fn turned_off_it_writes_and_finds_nothing() {
     let off = Journal::new(None);
-    off.intend(&[create("1", 1)]).await.unwrap();
+    off.intend(&[intent(create("1", 1))]).await.unwrap();
     assert!(dseqs(&off).await.is_empty());
 }

@@ -74,9 +74,9 @@ pub(crate) async fn fate(op: &Op, earlier: &Earlier) -> Result<Fate, Failure> {
         tracing::info!(tx_hash = pending.tx_hash, "waiting for the fate of an earlier run's transaction");
         if Instant::now() > until || !op.limit.sleep(POLL).await {
             return Err(failure(format!(
-                "It is not known yet whether transaction {} came or will come into a block. Nothing was sent. Apply again \
+                "It is not known yet whether {} came or will come into a block. Nothing was sent. Apply again \
                  in a minute, when its time has run out.",
-                pending.tx_hash
+                pending.transaction()
             )));
         }
     }
@@ -127,7 +127,7 @@ fn asked_for(earlier: &Earlier, lease: &LeaseId) -> bool {
 /// and leases that run and that no state may know of.
 pub(crate) async fn warn(clients: &Clients, diagnostics: &mut Diagnostics) {
     clients.journal.prune().await;
-    let Some(owner) = clients.chain.wallet().map(|wallet| wallet.address().to_owned()) else { return };
+    let Some(owner) = clients.chain.address().map(str::to_owned) else { return };
     if let Err(error) = conclude(clients, &owner).await {
         return diagnostics.warning("The journal can't be read", format!("{error}."));
     }

@@ -81,7 +81,7 @@ impl Network {
         let chain = Chain::new(ChainConfig {
             endpoints: endpoints.split(',').map(|e| e.trim().parse()).collect::<Result<_, _>>()?,
             chain_id: Some(chain_id.clone()),
-            wallet: Some(Wallet::from_mnemonic(&mnemonic.clone().into(), 0)?),
+            account: Some(Wallet::from_mnemonic(&mnemonic.clone().into(), 0)?.into()),
             ..ChainConfig::default()
         })?;
         Ok(Network { endpoints, chain_id, mnemonic, chain, local, own: true, before: Arc::default() })
@@ -108,7 +108,7 @@ impl Network {
 
     /// The wallet's address.
     pub(crate) fn owner(&self) -> &str {
-        self.chain.wallet().map_or("", |wallet| wallet.address())
+        self.chain.address().unwrap_or_default()
     }
 
     fn id(&self, dseq: &str) -> Result<DeploymentId> {
@@ -209,7 +209,7 @@ impl Network {
     }
 
     async fn send(&self, message: Msg) -> Result<()> {
-        self.chain.submit(message, &CancellationToken::new(), &|_| ()).await?;
+        self.chain.submit(message, &CancellationToken::new()).await?;
         Ok(())
     }
 

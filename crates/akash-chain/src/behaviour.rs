@@ -20,8 +20,8 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Chain, ChainConfig, Conclusion, Fate, Journal, Kind, Msg, OpenReason, Outcome, Pending, QueryError,
-    Stage, SubmitError, Wallet,
+    Chain, ChainConfig, Conclusion, Fate, Intent, Journal, Kind, Labelled, Msg, OpenReason, Outcome, Pending,
+    QueryError, Stage, SubmitError, Wallet,
     chain::Patience,
     mock::{Broadcast, Mock},
 };
@@ -33,7 +33,7 @@ fn config(endpoints: &[String]) -> ChainConfig {
     ChainConfig {
         endpoints: endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
         chain_id: Some("mock-1".into()),
-        wallet: Some(wallet()),
+        account: Some(wallet().into()),
         tx_timeout: Duration::from_secs(1),
         read_timeout: Duration::from_secs(1),
         ..Default::default()
@@ -75,23 +75,21 @@ fn create(dseq: u64) -> Msg {
 }
 
 async fn submit(chain: &Chain, message: Msg) -> Result<Outcome, SubmitError> {
-    chain.submit(message, &CancellationToken::new(), &|_| {}).await
+    chain.submit(message, &CancellationToken::new()).await
 }
 
 #[tokio::test]
 async fn a_message_goes_into_a_block() {
-    let (mock, chain) = start().await;
-    let seen = Mutex::new(Vec::new());
-    let observe =
-        |pending: &Pending| seen.lock().unwrap().push((pending.clone(), mock.world().broadcasts.len()));
-    let outcome = chain.submit(create(1), &CancellationToken::new(), &observe).await.unwrap();
-    let seen = seen.into_inner().unwrap();
-    let [(pending, broadcasts)] = seen.as_slice() else { panic!("observed {} times", seen.len()) };
-    assert_eq!(
-        (outcome.tx_hash.as_str(), *broadcasts),
-        (pending.tx_hash.as_str(), 0),
-        "observed before it was sent"
-    );
+    let mock = Mock::start().await;
+    let journal = Arc::new(Remembering { node: Some(mock.clone()), ..Remembering::default() });
+    let chain = chain_of(ChainConfig { journal: Some(journal.clone()), ..config(&[mock.grpc()]) });
+    let labelled = Labelled::from(create(1)).named(Some("web")).because(Some("a test"));
+    let outcome = chain.submit(labelled, &CancellationToken::new()).await.unwrap();
+    let seen = journal.intents.lock().unwrap().clone();
+    let [(Intent { chain_id, label, pending }, broadcasts)] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((Some(&outcome.tx_hash), *broadcasts), (pending.tx_hash.as_ref(), 0), "before it was sent");
+    assert_eq!(chain_id, "mock-1");
+    assert_eq!((label.name.as_deref(), label.reason.as_deref()), (Some("web"), Some("a test")));
     assert_eq!(
         (outcome.height, outcome.messages, outcome.message_index, outcome.by_effect),
         (101, 1, 0, false)
@@ -256,13 +254,21 @@ async fn cancelled_before_and_after() {
     let (mock, chain) = start().await;
     let cancel = CancellationToken::new();
     cancel.cancel();
-    let error = chain.submit(create(1), &cancel, &|_| {}).await.unwrap_err();
+    let error = chain.submit(create(1), &cancel).await.unwrap_err();
     assert!(matches!(error, SubmitError::Cancelled), "{error}");
 
-    // While it is announced: it is left out, and its company goes on.
+    // While it is simulated: it is left out, and its company goes on.
     let cancel = CancellationToken::new();
-    let stop = |_: &Pending| cancel.cancel();
-    let (stopped, other) = futures::join!(chain.submit(create(2), &cancel, &stop), submit(&chain, create(3)));
+    let stop = async {
+        while mock.world().count("/Simulate") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        cancel.cancel();
+    };
+    mock.world().delay = Duration::from_millis(50);
+    let (stopped, other, ()) =
+        futures::join!(chain.submit(create(2), &cancel), submit(&chain, create(3)), stop);
+    mock.world().delay = Duration::ZERO;
     assert!(matches!(stopped, Err(SubmitError::Cancelled)), "{stopped:?}");
     other.unwrap();
     assert_eq!(mock.world().deployments.keys().copied().collect::<Vec<_>>(), [3]);
@@ -270,7 +276,7 @@ async fn cancelled_before_and_after() {
     mock.world().script = [Broadcast::Hold].into();
     let cancel = CancellationToken::new();
     let sent = mock.world().broadcasts.len();
-    let (stopped, ()) = futures::join!(chain.submit(create(4), &cancel, &|_| {}), async {
+    let (stopped, ()) = futures::join!(chain.submit(create(4), &cancel), async {
         while mock.world().broadcasts.len() == sent {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -303,7 +309,7 @@ async fn funds_are_checked_before_anything_is_sent() {
     let poor = chain_of(ChainConfig { max_fee: Some(Coin::new(5, "uakt")), ..config(&[mock.grpc()]) });
     let error = submit(&poor, create(9)).await.unwrap_err();
     assert!(matches!(&error, SubmitError::MaxFee { .. }), "{error}");
-    let none = chain_of(ChainConfig { wallet: None, ..config(&[mock.grpc()]) });
+    let none = chain_of(ChainConfig { account: None, ..config(&[mock.grpc()]) });
     assert!(matches!(submit(&none, create(9)).await.unwrap_err(), SubmitError::NoWallet));
     assert_eq!(mock.world().broadcasts.len(), 1);
 }
@@ -437,17 +443,27 @@ async fn one_listing_for_all_readers() {
     assert!(second.height > first.height);
 }
 
-/// A journal that remembers, with how many broadcasts the node had seen at each call.
-#[derive(Debug, Default)]
+/// A journal that remembers its calls, and each intent with how many broadcasts the node had seen by then.
+#[derive(Default)]
 struct Remembering {
     calls: Mutex<Vec<(&'static str, usize)>>,
+    intents: Mutex<Vec<(Intent, usize)>>,
+    node: Option<Mock>,
     full: bool,
+}
+
+impl std::fmt::Debug for Remembering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Remembering")
+    }
 }
 
 #[async_trait::async_trait]
 impl Journal for Remembering {
-    async fn intend(&self, intents: &[Pending]) -> Result<(), String> {
+    async fn intend(&self, intents: &[Intent]) -> Result<(), String> {
         self.calls.lock().unwrap().push(("intend", intents.len()));
+        let broadcasts = self.node.as_ref().map_or(0, |node| node.world().broadcasts.len());
+        self.intents.lock().unwrap().extend(intents.iter().map(|intent| (intent.clone(), broadcasts)));
         if self.full { Err("journal /j: no space left on device".into()) } else { Ok(()) }
     }
 
@@ -507,12 +523,12 @@ async fn a_refused_transaction_is_concluded() {
 
 #[tokio::test]
 async fn an_effect_that_is_not_there_proves_nothing_before_the_timeout() {
-    let (mock, chain) = start().await;
-    let seen = Mutex::new(None);
-    let observe = |pending: &Pending| *seen.lock().unwrap() = Some(pending.clone());
+    let mock = Mock::start().await;
+    let journal = Arc::new(Remembering::default());
+    let chain = chain_of(ChainConfig { journal: Some(journal.clone()), ..config(&[mock.grpc()]) });
     mock.world().away = Some(("/BroadcastTx", 503));
-    _ = chain.submit(create(1), &CancellationToken::new(), &observe).await;
-    let mut pending = seen.into_inner().unwrap().unwrap();
+    _ = submit(&chain, create(1)).await;
+    let mut pending = journal.intents.lock().unwrap().remove(0).0.pending;
     let now = i64::try_from(mock.world().time.unix_timestamp_nanos()).unwrap();
     pending.timeout = now + 60_000_000_000;
     assert!(matches!(chain.fate_by_effect(&pending).await.unwrap(), Fate::Open));
@@ -529,7 +545,7 @@ struct Panicking {
 
 #[async_trait::async_trait]
 impl Journal for Panicking {
-    async fn intend(&self, _: &[Pending]) -> Result<(), String> {
+    async fn intend(&self, _: &[Intent]) -> Result<(), String> {
         // Long enough for the next message to be queued.
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(!self.before.swap(false, Ordering::Relaxed), "as the test wants it");
@@ -586,7 +602,7 @@ async fn a_watch_outlives_its_task_a_few_times() {
             ticking.world().tick();
         }
     });
-    let panics = &chain.inner().listings.markets.panics;
+    let panics = &chain.inner().markets.panics;
     panics.store(2, Ordering::Relaxed);
     let (owner, other) = (owner(), "other".to_owned());
     let (mut one, mut two) = (chain.watch_market(&owner), chain.watch_market(&owner));
@@ -626,7 +642,7 @@ async fn an_endpoint_that_is_away_for_some_seconds_is_waited_for() {
     mock.world().away = Some(("/BroadcastTx", 429));
     let cancel = CancellationToken::new();
     let begun = std::time::Instant::now();
-    let (stopped, ()) = tokio::join!(chain.submit(create(3), &cancel, &|_| {}), async {
+    let (stopped, ()) = tokio::join!(chain.submit(create(3), &cancel), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         cancel.cancel();
     });

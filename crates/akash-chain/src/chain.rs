@@ -1,7 +1,7 @@
 //! The chain as callers hold it: configuration, the shared state behind every handle, and the check that the nodes
 //! are of the right chain.
 //!
-//! Queries are in [`crate::query`], transactions in [`crate::submit`].
+//! Queries are in [`crate::query`], transactions in [`crate::pipeline`].
 
 use std::{
     fmt,
@@ -17,7 +17,8 @@ use akash_proto::{Coin, Dec, NumberError, address};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Endpoint, FaultKind, Journal, QueryError, Wallet, endpoint::node, listing::Listings, submit::Pipeline,
+    Account, Endpoint, FaultKind, Journal, QueryError, cache::Cache, nodes::node, pipeline::Pipeline,
+    watch::Feeds,
 };
 
 /// The default time for a question that no endpoint answers: a node that restarts is away for some seconds.
@@ -74,15 +75,15 @@ impl fmt::Display for GasPrice {
     }
 }
 
-/// How to reach a chain, and with which wallet.
+/// How to reach a chain, and with which account.
 #[derive(Debug, Clone)]
 pub struct ChainConfig {
     /// Addresses of nodes, the preferred one first.
     pub endpoints: Vec<Endpoint>,
     /// What the nodes must call their chain; `None` takes the first node's word.
     pub chain_id: Option<String>,
-    /// Signs transactions; without one everything but [`Chain::submit`] works.
-    pub wallet: Option<Wallet>,
+    /// In whose name messages are sent; without one everything but [`Chain::submit`] works.
+    pub account: Option<Account>,
     /// Default 0.025uakt; never below what the node asks.
     pub gas_price: Option<GasPrice>,
     /// What simulated gas is multiplied by; the default depends on the messages.
@@ -106,7 +107,7 @@ impl Default for ChainConfig {
         Self {
             endpoints: Vec::new(),
             chain_id: None,
-            wallet: None,
+            account: None,
             gas_price: None,
             gas_adjustment: None,
             max_fee: None,
@@ -196,7 +197,9 @@ pub(crate) struct Inner {
     pub(crate) floor: AtomicU64,
     /// The highest height that any answer was given at.
     pub(crate) seen: AtomicU64,
-    pub(crate) listings: Listings,
+    pub(crate) cache: Cache,
+    /// The running watches of markets.
+    pub(crate) markets: Feeds,
     pub(crate) pipeline: Pipeline,
     pub(crate) patience: Patience,
 }
@@ -250,7 +253,8 @@ impl Chain {
             network: OnceCell::new(),
             floor: AtomicU64::new(0),
             seen: AtomicU64::new(0),
-            listings: Listings::default(),
+            cache: Cache::default(),
+            markets: Feeds::default(),
             pipeline: Pipeline::default(),
             patience,
         })))
@@ -272,9 +276,14 @@ impl Chain {
         self.0.floor.load(Ordering::Relaxed)
     }
 
-    /// The wallet, if one is configured.
-    pub fn wallet(&self) -> Option<&Wallet> {
-        self.0.config.wallet.as_ref()
+    /// The account that sends, if one is configured.
+    pub fn account(&self) -> Option<&Account> {
+        self.0.config.account.as_ref()
+    }
+
+    /// The address of the account that sends, if one is configured.
+    pub fn address(&self) -> Option<&str> {
+        self.account().map(Account::address)
     }
 
     /// The chain id: the configured one, or the one found by the first query.

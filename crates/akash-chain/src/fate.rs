@@ -24,8 +24,11 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tonic::Code;
 
 use crate::{
-    Block, Chain, ChainError, Fate, Msg, Outcome, Pending, QueryError, Refusal, Stage, chain::Inner,
-    endpoint::node::Node, errors, query::tx_client, read::Answered,
+    Block, Chain, ChainError, Fate, Msg, Outcome, Pending, QueryError, Refusal, Stage,
+    chain::Inner,
+    errors,
+    nodes::{ask::Answered, node::Node},
+    query::tx_client,
 };
 
 /// What one endpoint could tell of a transaction.
@@ -90,8 +93,8 @@ enum Effect {
 impl Inner {
     /// A refusal of the wallet's transaction with the accounts that it concerns named.
     pub(crate) fn name_accounts(&self, error: ChainError) -> ChainError {
-        match (&self.config.fee_granter, &self.config.wallet) {
-            (Some(granter), Some(wallet)) => error.with_accounts(granter, wallet.address()),
+        match (&self.config.fee_granter, &self.config.account) {
+            (Some(granter), Some(account)) => error.with_accounts(granter, account.address()),
             _ => error,
         }
     }
@@ -133,7 +136,8 @@ impl Chain {
     pub async fn fate(&self, pending: &Pending) -> Result<Fate, QueryError> {
         // One node of another chain among several is left out; if there is no other, that is an error.
         self.latest_block().await?;
-        let sights = self.inner().sights(&pending.tx_hash).await;
+        let Some(hash) = &pending.tx_hash else { return self.fate_by_effect(pending).await };
+        let sights = self.inner().sights(hash).await;
         match verdict(pending.timeout, &sights) {
             Verdict::Found(found) => self.settled(pending, &found).await,
             Verdict::Dead => self.fate_by_effect(pending).await,
@@ -176,7 +180,7 @@ impl Chain {
             None => latest,
         };
         Ok(Fate::Included(Outcome {
-            tx_hash: pending.tx_hash.clone(),
+            tx_hash: pending.tx_hash.clone().unwrap_or_default(),
             height: block.height,
             time: block.time,
             gas_used: 0,
@@ -192,7 +196,7 @@ impl Chain {
     async fn outcome(&self, pending: &Pending, found: &TxResponse) -> Result<Outcome, QueryError> {
         let height = u64::try_from(found.height).unwrap_or_default();
         self.inner().floor.fetch_max(height, Ordering::Relaxed);
-        self.inner().listings.drop_all();
+        self.inner().cache.drop_all();
         let time = match OffsetDateTime::parse(&found.timestamp, &Rfc3339) {
             Ok(time) => time,
             Err(_) => self.block_time(height).await?,
@@ -202,7 +206,7 @@ impl Chain {
             event.attributes.iter().any(|attribute| attribute.key == "msg_index" && attribute.value == index)
         };
         Ok(Outcome {
-            tx_hash: pending.tx_hash.clone(),
+            tx_hash: found.txhash.clone(),
             height,
             time,
             gas_used: u64::try_from(found.gas_used).unwrap_or_default(),

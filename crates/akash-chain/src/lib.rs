@@ -1,44 +1,42 @@
 #![doc = include_str!("../README.md")]
 
+mod account;
 #[cfg(test)]
 mod behaviour;
-mod broadcast;
+mod cache;
 mod chain;
-mod endpoint;
 mod error_table;
 mod errors;
 mod fate;
-mod gas;
 mod journal;
-mod listing;
 #[cfg(test)]
 mod mock;
 mod msg;
 mod network;
+mod nodes;
 mod outcome;
+mod pipeline;
 mod query;
-mod read;
 #[cfg(test)]
 mod recordings;
-mod simulate;
-mod submit;
 mod tx;
 mod wallet;
 mod watch;
 
+pub use account::Account;
 pub use akash_proto::address::is_address;
+pub use cache::{Listing, Registry};
 pub use chain::{Chain, ChainConfig, ConfigError, GasPrice, Network};
-pub use endpoint::{
+pub use errors::{ChainError, Kind, message_index};
+pub use fate::requested_coin;
+pub use journal::{Conclusion, Intent, Journal};
+pub use msg::{Label, Labelled, Msg};
+pub use network::{PRESETS, Preset, preset};
+pub use nodes::{
     Carrier, Endpoint, EndpointError,
     fault::{Fault, FaultKind},
 };
-pub use errors::{ChainError, Kind, message_index};
-pub use fate::requested_coin;
-pub use journal::{Conclusion, Journal};
-pub use listing::{Listing, Registry};
-pub use msg::Msg;
-pub use network::{PRESETS, Preset, preset};
 pub use outcome::{Fate, OpenReason, Outcome, Pending, PendingFee, Refusal, Shortfall, Stage, SubmitError};
-pub use read::{Block, QueryError};
+pub use query::{Block, QueryError};
 pub use wallet::{Wallet, WalletError};
 pub use watch::{Market, MarketWatch};

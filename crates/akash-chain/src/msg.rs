@@ -34,6 +34,12 @@ macro_rules! messages {
             fn from(message: $message) -> Self {
                 Self::$name(message)
             }
+        }
+
+        impl From<$message> for Labelled {
+            fn from(message: $message) -> Self {
+                Msg::from(message).into()
+            }
         })*
 
         impl Msg {
@@ -140,6 +146,46 @@ impl Msg {
             | Self::MintAct(_)
             | Self::BurnAct(_) => false,
         }
+    }
+}
+
+/// What a message is for, as whoever reads the journal later must know it. The chain does not see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Label {
+    /// The name that the user gave to what the message makes, if any.
+    pub name: Option<String>,
+    /// The user's reason, if any.
+    pub reason: Option<String>,
+}
+
+/// A message to be sent, and what it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// The message.
+    pub message: Msg,
+    /// What it is for.
+    pub label: Label,
+}
+
+impl Labelled {
+    /// With the name that the user gave to what it makes.
+    #[must_use]
+    pub fn named(mut self, name: Option<&str>) -> Self {
+        self.label.name = name.map(str::to_owned);
+        self
+    }
+
+    /// With the user's reason.
+    #[must_use]
+    pub fn because(mut self, reason: Option<&str>) -> Self {
+        self.label.reason = reason.map(str::to_owned);
+        self
+    }
+}
+
+impl From<Msg> for Labelled {
+    fn from(message: Msg) -> Self {
+        Self { message, label: Label::default() }
     }
 }
 

@@ -38,8 +38,9 @@ pub struct Outcome {
 /// be kept in private state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pending {
-    /// SHA-256 of the transaction, upper-case hex.
-    pub tx_hash: String,
+    /// SHA-256 of the transaction, upper-case hex; `None` as long as a service that sends it has not told it.
+    #[serde(default)]
+    pub tx_hash: Option<String>,
     /// When no block can take it any more: Unix time in nanoseconds, in block time.
     pub timeout: i64,
     /// The latest height before it was sent.
@@ -52,6 +53,16 @@ pub struct Pending {
     pub message_index: u32,
     /// The message, to look its effect up.
     pub message: Msg,
+}
+
+impl Pending {
+    /// The transaction, to be named in a sentence.
+    pub fn transaction(&self) -> String {
+        match &self.tx_hash {
+            Some(hash) => format!("transaction {hash}"),
+            None => "a transaction whose hash is not known yet".to_owned(),
+        }
+    }
 }
 
 /// A fee in serialised form.
@@ -192,10 +203,10 @@ pub enum SubmitError {
         max_gas: u64,
     },
     /// It did not happen and never can: no block took it before its timeout, and its effect is not on chain.
-    #[error("transaction {} did not come into a block before its time ran out. Nothing was done and no fee was taken; apply again", .0.tx_hash)]
+    #[error("{} did not come into a block before its time ran out. Nothing was done and no fee was taken; apply again", .0.transaction())]
     NotIncluded(Box<Pending>),
     /// It was sent, and it is not known whether it happened.
-    #[error("transaction {} was sent, but {}. It may still happen: do not send it again by other means; the next plan finds out", .pending.tx_hash, match .why { OpenReason::Stopped => "the operation was stopped before it came into a block", OpenReason::EndpointsLost => "no endpoint can tell what became of it", OpenReason::Broken => "an error inside the provider ended the wait for its block (the log has more)" })]
+    #[error("{} was sent, but {}. It may still happen: do not send it again by other means; the next plan finds out", .pending.transaction(), match .why { OpenReason::Stopped => "the operation was stopped before it came into a block", OpenReason::EndpointsLost => "no endpoint can tell what became of it", OpenReason::Broken => "an error inside the provider ended the wait for its block (the log has more)" })]
     Open {
         /// What to look up later with [`crate::Chain::fate`].
         pending: Box<Pending>,

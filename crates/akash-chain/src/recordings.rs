@@ -18,9 +18,9 @@ use serde_json::Value;
 
 use crate::{
     ChainError, Kind, Wallet,
-    endpoint::{rest, transcode},
     error_table::REGISTERED,
     message_index,
+    nodes::carriers::{rest, transcode},
     tx::Draft,
 };
 

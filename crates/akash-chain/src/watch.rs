@@ -157,7 +157,7 @@ impl Chain {
     }
 
     fn market_feed(&self, owner: &str) -> watch::Receiver<Option<News>> {
-        let mut feeds = self.inner().listings.markets.lock();
+        let mut feeds = self.inner().markets.lock();
         if let Some(feed) = feeds.get(owner).and_then(Weak::upgrade) {
             return feed.join();
         }
@@ -176,7 +176,7 @@ impl Chain {
         let mut known = 0;
         #[cfg(test)]
         {
-            let panics = &self.inner().listings.markets.panics;
+            let panics = &self.inner().markets.panics;
             let one = panics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             assert!(one.is_err(), "as the test wants it");
         }
@@ -205,7 +205,7 @@ impl Chain {
             }
             tokio::select! {
                 () = tokio::time::sleep(pace.pause()) => {}
-                () = feed.news.closed() => if self.inner().listings.markets.over(owner, feed) { return },
+                () = feed.news.closed() => if self.inner().markets.over(owner, feed) { return },
             }
         }
     }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use akash_chain::{
-    Chain, ChainConfig, ChainError, Fate, Kind, Market, MarketWatch, Msg, Outcome, Pending, QueryError,
-    SubmitError, Wallet, requested_coin,
+    Chain, ChainConfig, ChainError, Conclusion, Fate, Intent, Journal, Kind, Market, MarketWatch, Msg,
+    Outcome, Pending, QueryError, SubmitError, Wallet, requested_coin,
 };
 use akash_devnet::{Blocks, Devnet, DevnetConfig, Fault, Operator, Ports};
 use akash_proto::{
@@ -59,7 +59,7 @@ fn config(devnet: &Devnet, endpoints: &[String]) -> ChainConfig {
     ChainConfig {
         endpoints: endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
         chain_id: Some(devnet.chain_id().into()),
-        wallet: Some(wallet(devnet, 0)),
+        account: Some(wallet(devnet, 0).into()),
         tx_timeout: Duration::from_secs(20),
         read_timeout: Duration::from_secs(10),
         ..Default::default()
@@ -68,6 +68,47 @@ fn config(devnet: &Devnet, endpoints: &[String]) -> ChainConfig {
 
 fn wallet(devnet: &Devnet, index: u32) -> Wallet {
     Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), index).unwrap()
+}
+
+/// A journal that remembers what was about to be sent, and does something before it is.
+struct Noting {
+    seen: Mutex<Vec<Pending>>,
+    then: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Noting {
+    fn then(then: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { seen: Mutex::default(), then: Box::new(then) })
+    }
+
+    fn nothing() -> Arc<Self> {
+        Self::then(|| {})
+    }
+
+    fn seen(&self) -> Vec<Pending> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    fn hashes(&self) -> Vec<String> {
+        self.seen().into_iter().filter_map(|pending| pending.tx_hash).collect()
+    }
+}
+
+impl std::fmt::Debug for Noting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Noting")
+    }
+}
+
+#[async_trait::async_trait]
+impl Journal for Noting {
+    async fn intend(&self, intents: &[Intent]) -> Result<(), String> {
+        self.seen.lock().unwrap().extend(intents.iter().map(|intent| intent.pending.clone()));
+        (self.then)();
+        Ok(())
+    }
+
+    async fn conclude(&self, _: &[(Pending, Conclusion)]) {}
 }
 
 /// An account with money of its own.
@@ -81,7 +122,7 @@ fn granter(devnet: &Devnet, index: u32) -> String {
 }
 
 fn owner(chain: &Chain) -> String {
-    chain.wallet().unwrap().address().to_owned()
+    chain.address().unwrap().to_owned()
 }
 
 fn group() -> GroupSpec {
@@ -127,7 +168,7 @@ fn create(chain: &Chain, dseq: u64) -> Msg {
 }
 
 async fn submit(chain: &Chain, message: impl Into<Msg>) -> Result<Outcome, SubmitError> {
-    chain.submit(message.into(), &CancellationToken::new(), &|_| {}).await
+    chain.submit(message.into(), &CancellationToken::new()).await
 }
 
 fn refusal(result: Result<Outcome, SubmitError>) -> ChainError {
@@ -258,11 +299,11 @@ async fn a_whole_life_over_each_carrier() {
 async fn the_ledger_over_each_carrier() {
     let devnet = devnet().await;
     let rest = devnet.rest_endpoint();
-    let observed: Mutex<Vec<Pending>> = Mutex::default();
-    let grpc = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let noting = Noting::nothing();
+    let journal: Option<Arc<dyn Journal>> = Some(noting.clone());
+    let grpc = Chain::new(ChainConfig { journal, ..config(&devnet, &[devnet.grpc_endpoint()]) }).unwrap();
     let owner = owner(&grpc);
-    let observe = |pending: &Pending| observed.lock().unwrap().push(pending.clone());
-    let (to, cancel) = (owner.clone(), CancellationToken::new());
+    let to = owner.clone();
     let coins_to_burn = |amount, denom: &str| Some(Coin::new(amount, denom).into());
     let mint = |amount| MsgMintAct {
         owner: to.clone(),
@@ -276,13 +317,13 @@ async fn the_ledger_over_each_carrier() {
     };
     devnet.operate(&Operator::MintEpoch { in_blocks: 10_000 });
     // Carried out, cancelled under the floor, carried out the other way, and one that waits.
-    let first = grpc.submit(mint(20_000_000).into(), &cancel, &observe).await.unwrap();
-    grpc.submit(mint(1_000_000).into(), &cancel, &observe).await.unwrap();
-    grpc.submit(burn(5_000_000).into(), &cancel, &observe).await.unwrap();
+    let first = submit(&grpc, mint(20_000_000)).await.unwrap();
+    submit(&grpc, mint(1_000_000)).await.unwrap();
+    submit(&grpc, burn(5_000_000)).await.unwrap();
     devnet.operate(&Operator::MintEpoch { in_blocks: 1 });
     devnet.wait_blocks(2).await;
     devnet.operate(&Operator::MintEpoch { in_blocks: 10_000 });
-    grpc.submit(mint(30_000_000).into(), &cancel, &observe).await.unwrap();
+    submit(&grpc, mint(30_000_000)).await.unwrap();
 
     let mut ledgers = Vec::new();
     for endpoint in [devnet.grpc_endpoint(), rest.clone(), devnet.rpc_endpoint(), format!("rest+{rest}")] {
@@ -316,10 +357,12 @@ async fn the_ledger_over_each_carrier() {
     assert_eq!(asked, ["1000000uakt", "20000000uakt", "30000000uakt", "5000000uact"]);
 
     // Where no node can show the transaction the ledger does, whatever came of the request.
-    let observed = observed.into_inner().unwrap();
+    let observed = noting.seen();
     assert_eq!(observed.len(), 4);
-    for pending in &observed {
-        let lost = Pending { tx_hash: "00".repeat(32), timeout: 0, ..pending.clone() };
+    for (index, pending) in observed.iter().enumerate() {
+        // One whose hash nobody knows, or that nobody ever told.
+        let tx_hash = (index > 0).then(|| "00".repeat(32));
+        let lost = Pending { tx_hash, timeout: 0, ..pending.clone() };
         match grpc.fate(&lost).await.unwrap() {
             Fate::Included(outcome) => assert!(outcome.by_effect && outcome.height > pending.since_height),
             other => panic!("{other:?}"),
@@ -435,7 +478,8 @@ async fn faults() {
 #[tokio::test]
 async fn endpoints_that_stop_or_stay_behind() {
     let devnet = devnet().await;
-    let chain = chain(&devnet, &[devnet.grpc_endpoint(), devnet.rest_endpoint(), devnet.rpc_endpoint()]);
+    let endpoints = [devnet.grpc_endpoint(), devnet.rest_endpoint(), devnet.rpc_endpoint()];
+    let chain = chain(&devnet, &endpoints);
     let owner = owner(&chain);
     submit(&chain, create(&chain, 1)).await.unwrap();
 
@@ -449,12 +493,15 @@ async fn endpoints_that_stop_or_stay_behind() {
     assert!(chain.deployment(&deployment(&chain, 2)).await.unwrap().is_some(), "not taken for missing");
 
     // Both go away just before the broadcast: the third one takes it.
-    let stop = |_: &Pending| {
+    let faults = devnet.faults().clone();
+    let stopping = Noting::then(move || {
         for endpoint in [akash_devnet::Endpoint::Grpc, akash_devnet::Endpoint::Rest] {
-            devnet.faults().set(Fault::StopEndpoint { endpoint });
+            faults.set(Fault::StopEndpoint { endpoint });
         }
-    };
-    chain.submit(create(&chain, 3), &CancellationToken::new(), &stop).await.unwrap();
+    });
+    let journal: Option<Arc<dyn Journal>> = Some(stopping);
+    let chain = Chain::new(ChainConfig { journal, ..config(&devnet, &endpoints) }).unwrap();
+    submit(&chain, create(&chain, 3)).await.unwrap();
     assert_eq!(devnet.active_deployments(&owner), [1, 2, 3]);
     devnet.stop().await;
 }
@@ -554,20 +601,19 @@ async fn operations_that_begin_together_share_their_questions() {
 async fn a_lost_broadcast_did_not_happen() {
     let config = DevnetConfig { ports: Ports::Free, blocks: Blocks::Manual, ..DevnetConfig::default() };
     let devnet = Devnet::start(config).await.unwrap();
+    let noting = Noting::nothing();
     let chain = Chain::new(ChainConfig {
         endpoints: vec![devnet.grpc_endpoint().parse().unwrap()],
-        wallet: Some(Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), 0).unwrap()),
+        account: Some(wallet(&devnet, 0).into()),
+        journal: Some(noting.clone()),
         tx_timeout: Duration::from_secs(2),
         ..Default::default()
     })
     .unwrap();
     devnet.faults().times(Fault::LoseBroadcast, 1);
-    let seen: Mutex<Option<Pending>> = Mutex::new(None);
-    let observe = |pending: &Pending| *seen.lock().unwrap() = Some(pending.clone());
-    let cancel = CancellationToken::new();
-    let (result, ()) = futures::join!(chain.submit(create(&chain, 1), &cancel, &observe), async {
+    let (result, ()) = futures::join!(submit(&chain, create(&chain, 1)), async {
         let pending = loop {
-            if let Some(pending) = seen.lock().unwrap().clone() {
+            if let Some(pending) = noting.seen().pop() {
                 break pending;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -586,30 +632,22 @@ async fn a_lost_broadcast_did_not_happen() {
     devnet.stop().await;
 }
 
-/// Sends a create and notes each transaction that was announced for it.
-async fn noted(
-    chain: &Chain,
-    dseq: u64,
-    then: impl Fn() + Sync,
-) -> (Result<Outcome, SubmitError>, Vec<String>) {
-    let told = Mutex::new(Vec::new());
-    let note = |pending: &Pending| {
-        told.lock().unwrap().push(pending.tx_hash.clone());
-        then();
-    };
-    let result = chain.submit(create(chain, dseq), &CancellationToken::new(), &note).await;
-    (result, told.into_inner().unwrap())
+/// A chain whose intents are noted.
+fn noted(devnet: &Devnet, endpoints: &[String], tx_timeout: Duration, noting: &Arc<Noting>) -> Chain {
+    let journal: Option<Arc<dyn Journal>> = Some(noting.clone());
+    Chain::new(ChainConfig { tx_timeout, journal, ..config(devnet, endpoints) }).unwrap()
 }
 
 #[tokio::test]
 async fn what_is_held_beyond_its_timeout_never_happens() {
     let devnet = devnet().await;
-    let chain = chain_with(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2));
+    let noting = Noting::nothing();
+    let chain = noted(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2), &noting);
     let owner = owner(&chain);
     let hold = devnet.faults().set(Fault::HoldTransactions);
-    let (result, told) = noted(&chain, 1, || {}).await;
+    let result = submit(&chain, create(&chain, 1)).await;
     let Err(SubmitError::NotIncluded(pending)) = result else { panic!("{result:?}") };
-    assert_eq!(told, std::slice::from_ref(&pending.tx_hash), "one transaction for one intent");
+    assert_eq!(noting.seen(), [*pending.clone()], "one transaction for one intent");
     devnet.faults().clear(hold);
     devnet.wait_blocks(3).await;
     assert!(matches!(chain.fate(&pending).await.unwrap(), Fate::DidNotHappen));
@@ -622,16 +660,18 @@ async fn what_is_held_beyond_its_timeout_never_happens() {
 #[tokio::test]
 async fn what_is_late_is_waited_for_also_without_an_answer() {
     let devnet = devnet().await;
-    let chain = chain(&devnet, &[devnet.grpc_endpoint(), devnet.rest_endpoint()]);
+    let noting = Noting::nothing();
+    let endpoints = [devnet.grpc_endpoint(), devnet.rest_endpoint()];
+    let chain = noted(&devnet, &endpoints, Duration::from_secs(20), &noting);
     let owner = owner(&chain);
     let hold = devnet.faults().set(Fault::HoldTransactions);
     devnet.faults().times(Fault::DropAnswer { path: "BroadcastTx".into() }, 1);
-    let ((result, told), ()) = futures::join!(noted(&chain, 1, || {}), async {
+    let (result, ()) = futures::join!(submit(&chain, create(&chain, 1)), async {
         devnet.wait_blocks(15).await;
         devnet.faults().clear(hold);
     });
     let outcome = result.unwrap();
-    assert_eq!(told, [outcome.tx_hash], "one transaction for one intent");
+    assert_eq!(noting.hashes(), [outcome.tx_hash], "one transaction for one intent");
     assert_eq!((devnet.active_deployments(&owner), devnet.tx_count(&owner)), (vec![1], 1));
     devnet.stop().await;
 }
@@ -639,16 +679,16 @@ async fn what_is_late_is_waited_for_also_without_an_answer() {
 #[tokio::test]
 async fn a_node_that_is_behind_proves_no_death() {
     let devnet = devnet().await;
-    let chain = chain_with(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2));
+    // From just before the broadcast on, and for longer than the timeout, the node does not show what is in the block.
+    let faults = devnet.faults().clone();
+    let noting = Noting::then(move || {
+        faults.set(Fault::StaleHeight { blocks: 18 });
+    });
+    let chain = noted(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2), &noting);
     let owner = owner(&chain);
     devnet.wait_blocks(20).await;
-    // From just before the broadcast on, and for longer than the timeout, the node does not show what is in the block.
-    let stale = || {
-        devnet.faults().set(Fault::StaleHeight { blocks: 18 });
-    };
-    let (result, told) = noted(&chain, 1, stale).await;
-    let outcome = result.unwrap();
-    assert_eq!(told, [outcome.tx_hash], "one transaction for one intent");
+    let outcome = submit(&chain, create(&chain, 1)).await.unwrap();
+    assert_eq!(noting.hashes(), [outcome.tx_hash], "one transaction for one intent");
     devnet.faults().clear_all();
     assert_eq!((devnet.active_deployments(&owner), devnet.tx_count(&owner)), (vec![1], 1));
     devnet.stop().await;
@@ -657,7 +697,8 @@ async fn a_node_that_is_behind_proves_no_death() {
 #[tokio::test]
 async fn out_of_gas_at_delivery() {
     let devnet = devnet().await;
-    let chain = chain(&devnet, &[devnet.grpc_endpoint()]);
+    let noting = Noting::nothing();
+    let chain = noted(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(20), &noting);
     let owner = owner(&chain);
     devnet.faults().times(Fault::OutOfGas, 1);
     let outcomes = futures::future::join_all((1..=5).map(|dseq| submit(&chain, create(&chain, dseq)))).await;
@@ -666,9 +707,13 @@ async fn out_of_gas_at_delivery() {
     assert_eq!(devnet.tx_count(&owner), 2, "one that ran out, and one with more gas");
 
     let all = devnet.faults().set(Fault::OutOfGas);
-    let (result, told) = noted(&chain, 6, || {}).await;
-    assert_eq!(refusal(result).kind(), Kind::OutOfGas);
-    assert_eq!(told.len(), 4, "tried again a few times, each after the one before was dead");
+    let before = noting.seen().len();
+    assert_eq!(refusal(submit(&chain, create(&chain, 6)).await).kind(), Kind::OutOfGas);
+    assert_eq!(
+        noting.seen().len() - before,
+        4,
+        "tried again a few times, each after the one before was dead"
+    );
     devnet.faults().clear(all);
     devnet.wait_blocks(2).await;
     assert_eq!(devnet.active_deployments(&owner), [1, 2, 3, 4, 5]);
@@ -711,7 +756,8 @@ async fn fees_that_nobody_allows() {
 #[tokio::test]
 async fn a_deposit_by_grants_is_found_by_its_lines() {
     let devnet = devnet().await;
-    let chain = chain_with(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2));
+    let noting = Noting::nothing();
+    let chain = noted(&devnet, &[devnet.grpc_endpoint()], Duration::from_secs(2), &noting);
     submit(&chain, create(&chain, 1)).await.unwrap();
     for index in [7, 8] {
         let (granter, grantee) = (granter(&devnet, index), owner(&chain));
@@ -725,11 +771,8 @@ async fn a_deposit_by_grants_is_found_by_its_lines() {
         id: Some(escrow_id::Account { scope: escrow_id::Scope::Deployment.into(), xid: xid.clone() }),
         deposit: Some(Deposit { amount: Some(Coin::new(amount, "uact").into()), sources: sources.clone() }),
     };
-    let pending = Mutex::new(None);
-    let note = |about: &Pending| *pending.lock().unwrap() = Some(about.clone());
-    let token = CancellationToken::new();
-    let outcome = chain.submit(message(500_000).into(), &token, &note).await.unwrap();
-    let mut pending = pending.into_inner().unwrap().unwrap();
+    let outcome = submit(&chain, message(500_000)).await.unwrap();
+    let mut pending = noting.seen().pop().unwrap();
     devnet.wait_blocks(15).await;
     let fate = chain.fate_by_effect(&pending).await.unwrap();
     assert!(
@@ -748,7 +791,7 @@ async fn a_wallet_that_is_not_on_chain_lacks_each_coin() {
     let devnet = devnet().await;
     let new = Wallet::from_mnemonic(&SecretString::from(devnet.mnemonic()), 9).unwrap();
     let endpoints = [devnet.grpc_endpoint()];
-    let chain = Chain::new(ChainConfig { wallet: Some(new), ..config(&devnet, &endpoints) }).unwrap();
+    let chain = Chain::new(ChainConfig { account: Some(new.into()), ..config(&devnet, &endpoints) }).unwrap();
     let lacks = async |message: Msg| match submit(&chain, message).await {
         Err(SubmitError::Funds(short)) => short.into_iter().map(|one| one.denom).collect::<Vec<_>>(),
         other => panic!("{other:?}"),

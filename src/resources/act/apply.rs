@@ -12,7 +12,7 @@ use crate::receipts;
 /// Creates: fills the wallet.
 pub(super) async fn create(op: &Op, create: Create<ActResource>) -> Result<Saved<ActResource>, Failure> {
     let Create { planned: mut state, mut private, .. } = create;
-    let owner = op.wallet("Minting ACT")?.address().to_owned();
+    let owner = op.account("Minting ACT")?.to_owned();
     let filling = Filling { op, owner: &owner, goal: goal(&state)?, creating: true };
     let mut receipts = Vec::new();
     let filled = filling.run(&mut private, &mut receipts).await;
@@ -85,7 +85,7 @@ pub(super) async fn delete(op: &Op, delete: Delete<ActResource>) -> Result<(), F
         );
         return Ok(());
     }
-    op.wallet("Burning ACT")?;
+    op.account("Burning ACT")?;
     let _turn = turn(op).await?;
     let owner = prior.owner.as_deref().unwrap_or_default();
     Burning { op, owner }.run(&prior).await

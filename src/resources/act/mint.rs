@@ -118,9 +118,9 @@ impl Filling<'_> {
             }
             if !self.op.limit.sleep(FATE).await {
                 return Err(self.op.ended(format!(
-                    "It is not known yet whether transaction {} of an earlier apply was included. The next apply looks \
+                    "It is not known yet whether {}, of an earlier apply, was included. The next apply looks \
                      again.",
-                    pending.tx_hash
+                    pending.transaction()
                 )));
             }
         }

@@ -167,21 +167,21 @@ async fn settle(op: &Op, owner: &str, state: &mut Act, private: &mut Private) ->
             }
             Fate::Refused(refusal) => op.warn(
                 "Nothing was minted",
-                format!("The chain refused transaction {}: {refusal}.", pending.tx_hash),
+                format!("The chain refused {}: {refusal}.", pending.transaction()),
             ),
             Fate::DidNotHappen => op.warn(
                 "Nothing was minted",
                 format!(
-                    "Transaction {} did not come into a block before its time ran out; nothing was spent.",
-                    pending.tx_hash
+                    "It was sent in {}, which did not come into a block before its time ran out; nothing was spent.",
+                    pending.transaction()
                 ),
             ),
             Fate::Open => {
                 op.warn(
                     "The mint is still pending",
                     format!(
-                        "It is not known yet whether transaction {} was included; apply waits for it.",
-                        pending.tx_hash
+                        "It is not known yet whether {} was included; apply waits for it.",
+                        pending.transaction()
                     ),
                 );
                 return Ok(false);

@@ -1,6 +1,6 @@
 //! Creating an `akash_deployment`, or going on with one that exists.
 
-use akash_chain::{Kind, OpenReason, Outcome, SubmitError};
+use akash_chain::{Kind, Labelled, OpenReason, Outcome, SubmitError};
 use akash_proto::akash::deployment::v1::DeploymentReclamation;
 use akash_proto::akash::deployment::v1beta4::MsgCreateDeployment;
 use akash_proto::id::DeploymentId;
@@ -21,7 +21,7 @@ type Created = Saved<DeploymentResource>;
 /// Creates the deployment.
 pub(super) async fn create(op: &Op, create: Create<DeploymentResource>) -> Result<Created, Failure> {
     let Create { planned: mut state, mut private, .. } = create;
-    let owner = op.wallet("Creating the deployment")?.address();
+    let owner = op.account("Creating the deployment")?;
     let sdl = plan::compiled(state.sdl.as_deref().unwrap_or_default())?;
     let id = match place::find(op, owner, &state, &sdl).await? {
         Place::New(id) => id,
@@ -40,7 +40,7 @@ pub(super) async fn create(op: &Op, create: Create<DeploymentResource>) -> Resul
             }),
         }),
     };
-    let sent = op.send_named(message, state.name.as_deref()).await;
+    let sent = op.send(Labelled::from(message).named(state.name.as_deref())).await;
 
     set_compiled(op, &mut state, &id, &sdl);
     private.groups = sdl.groups.clone();

@@ -17,7 +17,7 @@ use crate::receipts;
 /// Creates the lease.
 pub(super) async fn create(op: &Op, create: Create<LeaseResource>) -> Result<Saved<LeaseResource>, Failure> {
     let Create { planned, private, .. } = create;
-    op.wallet("Creating the lease")?;
+    op.account("Creating the lease")?;
     let wanted = Wanted::look(op, &planned).await?;
     let mut state = planned.clone();
     state.id = wanted.id.to_string().into();

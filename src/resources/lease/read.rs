@@ -176,7 +176,7 @@ async fn group_name(clients: &Clients, id: &GroupId) -> Option<String> {
 async fn ask_provider(op: &Op, id: &GroupId, state: &mut Lease, private: &mut Private) {
     let clients = &op.clients;
     // Only the owner may ask.
-    if clients.chain.wallet().is_none_or(|wallet| wallet.address() != id.owner()) {
+    if clients.chain.address() != Some(id.owner()) {
         return;
     }
     let oseq = state.oseq.known().copied().unwrap_or_default();

@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
 
-use super::{Endpoint, fault::Fault, grpc::root_cause};
+use super::grpc::root_cause;
+use crate::nodes::{Endpoint, fault::Fault};
 
 /// The content type of requests and answers.
 const CONTENT_TYPE: &str = "application/grpc-web+proto";

@@ -1,21 +1,10 @@
 //! Addresses of nodes: what a user writes, and which carrier it stands for.
 //!
-//! This file must not open connections; [`node`] does.
+//! This file must not open connections; [`super::node`] does.
 
 use std::{fmt, str::FromStr};
 
 use http::Uri;
-
-pub(crate) mod detect;
-pub(crate) mod fault;
-pub(crate) mod grpc;
-pub(crate) mod grpc_web;
-pub(crate) mod health;
-pub(crate) mod node;
-pub(crate) mod rest;
-pub(crate) mod rpc;
-pub(crate) mod transcode;
-pub(crate) mod unary;
 
 /// How messages travel to a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -10,9 +10,12 @@ use akash_proto::cosmos::tx::v1beta1::{BroadcastMode, BroadcastTxRequest};
 use crate::{
     ChainError, FaultKind, Kind, QueryError,
     chain::Inner,
-    endpoint::fault::Fault,
+    nodes::{
+        ask::{Answered, error_of},
+        choice::Tries,
+        fault::Fault,
+    },
     query::tx_client,
-    read::{Answered, Tries, error_of},
     tx::Signed,
 };
 

@@ -11,11 +11,10 @@ use serde_json::{Value, json};
 use tonic::{Code, Status};
 
 use super::{
-    Endpoint,
-    fault::Fault,
     grpc_web::{read, send, url},
     unary::{Call, Reply, checked},
 };
+use crate::nodes::{Endpoint, fault::Fault};
 
 /// One call.
 pub(crate) async fn call(endpoint: &Endpoint, client: &reqwest::Client, call: Call) -> Result<Reply, Fault> {

@@ -3,6 +3,9 @@
 //! This file must not know messages' meaning, nor how gas and fees are chosen. It uses k256 and our own generated
 //! messages because cosmrs has no unordered transactions (Cosmos SDK 0.53: `unordered`, `timeout_timestamp`).
 
+pub(crate) mod gas;
+pub(crate) mod simulate;
+
 use akash_proto::{
     Any, Coin, Message as _, Timestamp, any,
     cosmos::{

@@ -15,7 +15,12 @@ use http::{HeaderValue, Request, Response};
 use tokio::sync::OnceCell;
 use tonic::{body::Body, transport::Channel};
 
-use super::{Carrier, Endpoint, detect, fault::Fault, grpc, grpc_web, health::Health, rest, rpc, unary};
+use super::{
+    Carrier, Endpoint,
+    carriers::{detect, grpc, grpc_web, rest, rpc, unary},
+    fault::Fault,
+    health::Health,
+};
 
 /// Says at which height a query is to be answered, and in answers at which it was.
 pub(crate) const HEIGHT_HEADER: &str = "x-cosmos-block-height";

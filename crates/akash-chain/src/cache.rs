@@ -1,4 +1,5 @@
-//! One snapshot of everything an owner runs, shared by all readers (SCHEMA.md, "State and plan", rule 13).
+//! Answers that readers share: one snapshot of everything an owner runs (SCHEMA.md, "State and plan", rule 13), and what
+//! hardly ever changes.
 //!
 //! A create, update or delete asks with the instant since which an answer counts ([`Chain::listing_since`]); those that
 //! ask at the same time share one. This file must not know what is done with any of it.
@@ -25,14 +26,14 @@ use akash_proto::{
 use futures::{FutureExt as _, future::BoxFuture};
 use time::OffsetDateTime;
 
-use crate::{Block, Chain, QueryError, watch::Feeds};
+use crate::{Block, Chain, QueryError};
 
 /// For how long after it was taken a snapshot is given out.
 const LIFETIME: Duration = Duration::from_secs(5);
 /// For how long what a provider has on chain is given out again, and parameters: they hardly ever change.
 const PROVIDER_LIFETIME: Duration = Duration::from_secs(60);
 /// How long a question of an operation waits for those of others, as its message does later.
-const COMPANY: Duration = Duration::from_millis(50);
+const BATCH_WINDOW: Duration = Duration::from_millis(50);
 /// A block's time never changes.
 const FOR_EVER: Duration = Duration::MAX;
 
@@ -63,19 +64,18 @@ pub struct Registry {
 
 /// The snapshots of one [`Chain`].
 #[derive(Default)]
-pub(crate) struct Listings {
+pub(crate) struct Cache {
     owners: Shared<Arc<Listing>>,
     providers: Shared<Option<Provider>>,
     registry: Shared<Arc<Registry>>,
     certificates: Shared<Vec<Vec<u8>>>,
     params: Shared<Params>,
     block_times: Shared<OffsetDateTime>,
-    pub(crate) markets: Feeds,
     /// Grows whenever a transaction of this wallet is sent or included: older snapshots are dropped.
     generation: AtomicU64,
 }
 
-impl Listings {
+impl Cache {
     /// Drops every snapshot of an owner.
     pub(crate) fn drop_all(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
@@ -151,7 +151,7 @@ impl<T: Clone> Shared<T> {
             return taken.answer.clone();
         }
         // Operations that begin one after another within a moment share it too.
-        tokio::time::sleep(COMPANY).await;
+        tokio::time::sleep(BATCH_WINDOW).await;
         Taken::take(&mut slot, generation.load(Ordering::Acquire), ask).await
     }
 }
@@ -169,17 +169,17 @@ impl Chain {
     /// The owner's listing: one snapshot at one height, shared by concurrent readers and given out for up to 5 s.
     /// It is dropped when this wallet sends a transaction and when one is included.
     pub async fn listing(&self, owner: &str) -> Result<Arc<Listing>, QueryError> {
-        let listings = &self.inner().listings;
+        let cache = &self.inner().cache;
         let take = || async move { self.take_listing(owner).await.map(Arc::new) }.boxed();
-        listings.owners.get(owner, LIFETIME, &listings.generation, &take).await
+        cache.owners.get(owner, LIFETIME, &cache.generation, &take).await
     }
 
     /// The owner's listing as of after `since`, for a create, update or delete that began then. Those that ask while one
     /// is taken share the next one, so that any number of them costs two at most.
     pub async fn listing_since(&self, owner: &str, since: Instant) -> Result<Arc<Listing>, QueryError> {
-        let listings = &self.inner().listings;
+        let cache = &self.inner().cache;
         let take = || async move { self.take_listing(owner).await.map(Arc::new) }.boxed();
-        listings.owners.get_since(owner, since, &listings.generation, &take).await
+        cache.owners.get_since(owner, since, &cache.generation, &take).await
     }
 
     /// [`Chain::deployment`] as of after `since`: from [`Chain::listing_since`] while it is active, and only what is
@@ -198,27 +198,27 @@ impl Chain {
     /// [`Chain::deployment_params`], at most a minute old. They change by the network's vote.
     pub async fn recent_deployment_params(&self) -> Result<Params, QueryError> {
         let ask = || async move { self.deployment_params().await }.boxed();
-        self.inner().listings.params.get("", PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
+        self.inner().cache.params.get("", PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
     }
 
     /// [`Chain::block_time`], asked for once for each height.
     pub async fn known_block_time(&self, height: u64) -> Result<OffsetDateTime, QueryError> {
         let ask = || async move { self.block_time(height).await }.boxed();
-        let times = &self.inner().listings.block_times;
+        let times = &self.inner().cache.block_times;
         times.get(&height.to_string(), FOR_EVER, &AtomicU64::new(0), &ask).await
     }
 
     /// [`Chain::provider`], at most a minute old: for reads of many leases.
     pub async fn recent_provider(&self, address: &str) -> Result<Option<Provider>, QueryError> {
         let ask = || async move { self.provider(address).await }.boxed();
-        self.inner().listings.providers.get(address, PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
+        self.inner().cache.providers.get(address, PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
     }
 
     /// All providers with their audits, in one snapshot that is at most a minute old. As many requests as there are pages
     /// of either, and one for the height.
     pub async fn recent_registry(&self) -> Result<Arc<Registry>, QueryError> {
         let ask = || async move { self.take_registry().await.map(Arc::new) }.boxed();
-        self.inner().listings.registry.get("", PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
+        self.inner().cache.registry.get("", PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
     }
 
     async fn take_registry(&self) -> Result<Registry, QueryError> {
@@ -232,7 +232,7 @@ impl Chain {
     /// of its certificate, ask anew: it may have been renewed.
     pub async fn recent_certificates(&self, owner: &str) -> Result<Vec<Vec<u8>>, QueryError> {
         let ask = || async move { self.certificates(owner).await }.boxed();
-        self.inner().listings.certificates.get(owner, PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
+        self.inner().cache.certificates.get(owner, PROVIDER_LIFETIME, &AtomicU64::new(0), &ask).await
     }
 
     async fn take_listing(&self, owner: &str) -> Result<Listing, QueryError> {

@@ -4,13 +4,13 @@
 
 use akash_proto::cosmos::tx::v1beta1::SimulateRequest;
 
+use super::Draft;
 use crate::{
     ChainError, QueryError,
     chain::Inner,
     errors,
+    nodes::{ask::Answered, choice::Floor},
     query::tx_client,
-    read::{Answered, Floor},
-    tx::Draft,
 };
 
 /// What simulation found.

@@ -7,13 +7,11 @@ use serde_json::Value;
 use tonic::{Code, Status};
 
 use super::{
-    Endpoint,
-    fault::Fault,
     grpc_web::{read, send, url},
-    node::HEIGHT_HEADER,
     transcode,
     unary::{Call, Reply},
 };
+use crate::nodes::{Endpoint, fault::Fault, node::HEIGHT_HEADER};
 
 /// gRPC path and REST path of every method that is used. `{field}` is a field of the request (reference: akash 2).
 #[rustfmt::skip]

@@ -11,7 +11,7 @@ use tonic::{
 };
 use tower::ServiceExt as _;
 
-use super::{Endpoint, fault::Fault};
+use crate::nodes::{Endpoint, fault::Fault};
 
 /// How long connecting may take.
 pub(crate) const CONNECT: Duration = Duration::from_secs(5);

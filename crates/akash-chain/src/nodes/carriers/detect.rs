@@ -1,13 +1,14 @@
 //! Finding out what an `http(s)://` address serves: gRPC-Web, else RPC, else REST JSON.
 //!
 //! Each is asked a harmless question whose answer only that carrier gives. This file must not remember the answer;
-//! [`super::node`] does.
+//! [`crate::nodes::node`] does.
 
 use http::Request;
 use serde_json::Value;
 use tonic::body::Body;
 
-use super::{Carrier, Endpoint, fault::Fault, grpc_web};
+use super::grpc_web;
+use crate::nodes::{Carrier, Endpoint, fault::Fault};
 
 /// The carrier of `endpoint`. A fault when it cannot be reached, or is no node's address.
 pub(crate) async fn detect(endpoint: &Endpoint, client: &reqwest::Client) -> Result<Carrier, Fault> {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tonic::{Status, body::Body};
 
-use super::node::HEIGHT_HEADER;
+use crate::nodes::node::HEIGHT_HEADER;
 
 /// One call as the other carriers need it.
 pub(crate) struct Call {
