@@ -128,6 +128,9 @@ impl Default for DevnetConfig {
                     ("capabilities/storage/1/class", "beta2"),
                     ("capabilities/storage/2/persistent", "true"),
                     ("capabilities/storage/2/class", "beta3"),
+                    // Shared memory: providers that offer it say so, like this.
+                    ("capabilities/storage/3/persistent", "false"),
+                    ("capabilities/storage/3/class", "ram"),
                 ]
                 .into_iter()
                 // One of them has GPUs.
