@@ -84,7 +84,7 @@ impl GatewayClient {
     /// `PUT /deployment/{dseq}/manifest`: gives the provider the whole manifest (canonical JSON of all groups, the
     /// bytes the on-chain hash is of). Success means that the provider has it; sending the same again does no harm.
     ///
-    /// Retried by the client's [`RetryPolicy`] and not beyond `deadline`; `cancel` ends it at once.
+    /// Retried by the client's [`RetryPolicy`](crate::RetryPolicy) and not beyond `deadline`; `cancel` ends it at once.
     ///
     /// # Errors
     /// [`ManifestError`].

@@ -1,7 +1,7 @@
 //! Text from outside (a node's error, a provider's log, a name on chain) as a terminal or a log may show it: nothing
 //! that moves the cursor, hides or reorders text, and no more of it than a person reads. Ordinary Unicode stays.
 //!
-//! Depends on nothing, so that whatever reads from a network can use it where the text comes in: [`line`] for a piece
+//! Depends on nothing, so that whatever reads from a network can use it where the text comes in: [`line()`] for a piece
 //! of a sentence, [`text`] for what has lines. [`shown`] is the last step before a text of our own, with all that was
 //! put into it, leaves.
 
