@@ -11,11 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tfplugin::{ClientInfo, Context, Diagnostics, Value, async_trait};
 use tokio::io::AsyncReadExt as _;
 
+use crate::concurrent::{Lookups, closing::Closing, leasing::Leasing};
 use crate::config::{self, Mnemonic, Settings, setting_error};
 use crate::failure::Failure;
 use crate::journal::Journal;
 use crate::kill;
-use crate::lifecycle::{closing::Closing, market::Leasing, supply};
 
 /// What every resource and data source works with, once the provider is configured.
 pub(crate) struct Clients {
@@ -38,7 +38,7 @@ pub(crate) struct Clients {
     /// What is being closed.
     pub(crate) closing: Closing,
     /// Whether plans look who could bid.
-    pub(crate) supply: supply::Lookups,
+    pub(crate) supply: Lookups,
     /// What was about to be sent, by this process and by earlier ones.
     pub(crate) journal: Journal,
     /// Held while ACT is minted or burnt: who looks at the balance must see what the one before has done.
@@ -263,7 +263,7 @@ pub(crate) async fn connect(
         reason: settings.reason,
         leasing: Leasing::default(),
         closing: Closing::default(),
-        supply: supply::Lookups::default(),
+        supply: Lookups::default(),
         journal,
         minting: tokio::sync::Mutex::default(),
     })

@@ -4,13 +4,16 @@
 
 mod clients;
 mod command;
+mod concurrent;
 mod config;
 mod data_sources;
+mod duration;
 mod failure;
 mod functions;
 mod journal;
 mod kill;
 mod lifecycle;
+mod limit;
 mod op;
 mod provider;
 mod receipts;

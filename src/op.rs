@@ -3,8 +3,6 @@
 //! What can't go on returns a [`Failure`] by `?`; it becomes an error diagnostic once, at the edge ([`Op::finish`]).
 //! Warnings are told along the way. This module knows no resource.
 
-mod limit;
-
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,8 +12,8 @@ use tfplugin::{Context, Diagnostics, Value};
 
 use crate::clients::Clients;
 pub(crate) use crate::failure::Failure;
+use crate::limit::Limit;
 use crate::receipts::{Action, Receipt, Target};
-pub(crate) use limit::Limit;
 
 /// One operation, from its start until its answer.
 #[derive(Debug)]
@@ -92,7 +90,16 @@ impl Op {
 
     /// Sends a message with this operation's reason, and waits for its block.
     pub(crate) async fn send(&self, message: impl Into<Labelled>) -> Result<Outcome, SubmitError> {
-        send(&self.clients, message.into().because(self.reason.as_deref()), &self.limit).await
+        self.send_within(&self.limit, message).await
+    }
+
+    /// The same within another time than this operation's.
+    pub(crate) async fn send_within(
+        &self,
+        limit: &Limit,
+        message: impl Into<Labelled>,
+    ) -> Result<Outcome, SubmitError> {
+        self.clients.chain.submit(message.into().because(self.reason.as_deref()), limit.token()).await
     }
 
     /// Makes the failure of a message that was not sent, refused, or whose fate is open. `what` completes "… failed",
@@ -145,15 +152,6 @@ impl Op {
             Err(error) => Err(Failure::new(format!("{what} can't be read"), error.to_string())),
         }
     }
-}
-
-/// Sends a message and waits for its block, bounded by `limit`.
-pub(crate) async fn send(
-    clients: &Clients,
-    message: impl Into<Labelled>,
-    limit: &Limit,
-) -> Result<Outcome, SubmitError> {
-    clients.chain.submit(message, limit.token()).await
 }
 
 /// What a read finds of a create whose fate was open.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use akash_proto::{Coin, Dec};
 
-use crate::lifecycle::duration;
+use crate::duration;
 
 /// The form of `account_index`.
 pub(super) const ACCOUNT_INDEX: &str = "a whole number from 0 to 2147483647";

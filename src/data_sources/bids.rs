@@ -11,9 +11,10 @@ use tfplugin::{Attribute, Context, DataSource, Diagnostics, Path, Schema, Type, 
 use tokio::time::{Instant, sleep};
 
 use crate::clients::{Clients, Shared};
+use crate::duration;
 use crate::lifecycle::{
     bid::Bid,
-    cost, duration, ids, providers,
+    cost, ids, providers,
     selection::{Policy, Select},
 };
 use crate::op::{Failure, Op};

@@ -95,7 +95,7 @@ pub(crate) async fn lease(op: &Op, group: &GroupId) -> Result<Option<CutOff>, Fa
     let subject = journal.subject(group);
     for earlier in unreturned.into_iter().filter(|earlier| earlier.intent.subject == subject) {
         let Fate::Included(outcome) = fate(op, &earlier).await? else { continue };
-        let running = market::running_lease(&op.clients, group, std::time::Instant::now()).await;
+        let running = market::running_lease(op, group, std::time::Instant::now()).await;
         let running = running.map_err(|error| {
             Failure::new(format!("Lease {group} can't be read"), format!("{error}. Nothing was sent."))
         })?;

@@ -3,10 +3,7 @@
 //! The order's state decides what can be leased, not an open bid: the chain may leave losing bids open. The manifest
 //! and the provider's gateway are not this module's matter.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 use std::time::Duration;
 
 use akash_chain::{ChainError, Kind, Market, MarketWatch, Outcome, QueryError, SubmitError};
@@ -22,15 +19,13 @@ use super::bid::Bid;
 use super::selection::Policy;
 use super::supply;
 use crate::clients::Clients;
-use crate::op::{self, Limit};
+use crate::limit::Limit;
+use crate::op::{self, Op};
 
 /// Providers take an unaccepted bid back after this and do not bid on the order again.
 const BID_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// By default bids are collected for so many blocks after the first.
 const SETTLE_BLOCKS: u64 = 2;
-/// A lease that was held up by `-parallelism` and finds its bids ripe waits so long, in block time, for the others that
-/// are.
-const COMPANY: Duration = Duration::from_secs(4);
 /// Only for an order whose block a node no longer has.
 const BLOCK_SECONDS: u64 = 6;
 /// An order of fewer blocks is younger than the bid timeout, also where a block takes twice as long.
@@ -111,11 +106,11 @@ pub(crate) fn list(offers: &Offers) -> String {
 
 /// The group's lease that runs as of after `since`, if one does: active, or about to be reclaimed.
 pub(crate) async fn running_lease(
-    clients: &Clients,
+    op: &Op,
     group: &GroupId,
     since: std::time::Instant,
 ) -> Result<Option<QueryLeaseResponse>, QueryError> {
-    let listing = clients.chain.listing_since(group.owner(), since).await?;
+    let listing = op.clients.chain.listing_since(group.owner(), since).await?;
     let ours = |row: &&QueryLeaseResponse| {
         let lease = row.lease.as_ref().filter(|lease| runs(lease.state));
         let id = lease.and_then(|lease| LeaseId::try_from(lease.id.as_ref()?).ok());
@@ -130,12 +125,17 @@ pub(crate) fn runs(state: i32) -> bool {
 }
 
 /// Pauses the group: closes its order, bids and lease. Paused or over already is success. `None` where nothing was sent.
-pub(crate) async fn pause(
-    clients: &Clients,
-    group: &GroupId,
+pub(crate) async fn pause(op: &Op, group: &GroupId) -> Result<Option<Outcome>, SubmitError> {
+    pause_within(op, &op.limit, group).await
+}
+
+/// The same within a time of its own, for what is to be tidied up when the operation's may have ended.
+pub(crate) async fn pause_within(
+    op: &Op,
     limit: &Limit,
+    group: &GroupId,
 ) -> Result<Option<Outcome>, SubmitError> {
-    match op::send(clients, MsgPauseGroup { id: Some(group.into()) }, limit).await {
+    match op.send_within(limit, MsgPauseGroup { id: Some(group.into()) }).await {
         Ok(outcome) => Ok(Some(outcome)),
         Err(error) => match op::refusal(&error) {
             Some(Kind::GroupPaused | Kind::GroupClosed | Kind::DeploymentClosed | Kind::GroupNotFound) => {
@@ -147,8 +147,8 @@ pub(crate) async fn pause(
 }
 
 /// Starts a paused group; it has a new order then.
-async fn start(clients: &Clients, group: &GroupId, limit: &Limit) -> Result<(), NoLease> {
-    match op::send(clients, MsgStartGroup { id: Some(group.into()) }, limit).await {
+async fn start(op: &Op, group: &GroupId) -> Result<(), NoLease> {
+    match op.send(MsgStartGroup { id: Some(group.into()) }).await {
         Ok(_) => Ok(()),
         Err(error) if op::refusal(&error) == Some(Kind::GroupOpen) => Ok(()),
         Err(error) => Err(NoLease::Submit(Box::new(error), None)),
@@ -158,15 +158,14 @@ async fn start(clients: &Clients, group: &GroupId, limit: &Limit) -> Result<(), 
 /// Takes the best acceptable bid on the group, starting it if it is paused. Bids are looked at once a block, by all who
 /// wait at the same moment, so that leases that are ripe at the same block are asked for in one transaction.
 pub(crate) async fn take(
-    clients: &Clients,
+    op: &Op,
     group: &GroupId,
     policy: &mut Policy,
     patience: Patience,
-    limit: &Limit,
 ) -> Result<Taken, NoLease> {
-    let _waiting = clients.leasing.wait();
-    let mut watch = clients.chain.watch_market(group.owner());
-    let (order, mut market) = open_order(clients, group, &mut watch, limit).await?;
+    let _waiting = op.clients.leasing.wait();
+    let mut watch = op.clients.chain.watch_market(group.owner());
+    let (order, mut market) = open_order(op, group, &mut watch).await?;
     let until = Instant::now() + patience.timeout;
     let mut collected = Collected::default();
     let mut late_comer = None;
@@ -183,12 +182,12 @@ pub(crate) async fn take(
         let mut ripe = collected.settled(&market, &bids, patience.settle);
         // Ripe from the first: it comes late, so others may, too.
         let late_comer = *late_comer.get_or_insert(ripe && patience.settle.is_none());
-        ripe &= !(late_comer && clients.leasing.holds(&market));
+        ripe &= !(late_comer && op.clients.leasing.holds(&market));
         // At the end of the time an acceptable bid is taken even if more could have come.
         if ripe || late {
             let best = policy.best(&bids).map(|(id, price)| (id.clone(), price));
             if let Some((id, price)) = best {
-                if let Some(taken) = lease(clients, id, price, policy, limit).await? {
+                if let Some(taken) = lease(op, id, price, policy).await? {
                     return Ok(taken);
                 }
                 refused = true;
@@ -198,8 +197,8 @@ pub(crate) async fn take(
         if late && !refused {
             let group = market.open_order(group).and_then(|(_, order)| order.spec.as_ref());
             let offers = tokio::select! {
-                offers = collected.into_offers(clients, group) => offers,
-                () = limit.token().cancelled() => Offers::default(),
+                offers = collected.into_offers(&op.clients, group) => offers,
+                () = op.limit.token().cancelled() => Offers::default(),
             };
             return Err(NoLease::NoBids(offers, patience.timeout));
         }
@@ -207,81 +206,16 @@ pub(crate) async fn take(
             next = watch.next() => market = next?,
             // Once more with what is known.
             () = sleep_until(until) => {}
-            () = limit.token().cancelled() => return Err(NoLease::Ended(collected.offers)),
+            () = op.limit.token().cancelled() => return Err(NoLease::Ended(collected.offers)),
         }
     }
-}
-
-/// The leases that are being created in this process: for those that come one after the other under `-parallelism`, to
-/// end up in one transaction.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Leasing {
-    /// From the first look at the market until the lease is ready.
-    busy: Arc<AtomicUsize>,
-    /// Of these, how many wait for bids.
-    waiting: Arc<AtomicUsize>,
-    held: Arc<Mutex<Held>>,
-}
-
-/// Counts one as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn one(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Leasing {
-    /// One lease more is being created.
-    pub(crate) fn begin(&self) -> Counted {
-        Counted::one(&self.busy)
-    }
-
-    fn wait(&self) -> Counted {
-        Counted::one(&self.waiting)
-    }
-
-    /// Whether those that come late hold at this block: others have just come, or may follow as some are past waiting.
-    /// All that ask at the same block are told the same.
-    fn holds(&self, market: &Market) -> bool {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.released == market.height {
-            return false;
-        }
-        let busy = self.busy.load(Ordering::Relaxed);
-        let others = market.newcomers > 0 || self.waiting.load(Ordering::Relaxed) < busy;
-        let since = *held.since.get_or_insert(market.time);
-        let holds = busy > 1 && others && market.time - since < COMPANY;
-        if !holds {
-            *held = Held { since: None, released: market.height };
-        }
-        holds
-    }
-}
-
-/// Those that hold.
-#[derive(Debug, Default)]
-struct Held {
-    /// The time of the block at which the first of them began to.
-    since: Option<OffsetDateTime>,
-    /// The last block at which all were let go.
-    released: u64,
 }
 
 /// The market at the next block.
-async fn next_block(watch: &mut MarketWatch, limit: &Limit) -> Result<Arc<Market>, NoLease> {
+async fn next_block(op: &Op, watch: &mut MarketWatch) -> Result<Arc<Market>, NoLease> {
     tokio::select! {
         market = watch.next() => Ok(market?),
-        () = limit.token().cancelled() => Err(NoLease::Ended(Offers::default())),
+        () = op.limit.token().cancelled() => Err(NoLease::Ended(Offers::default())),
     }
 }
 
@@ -332,16 +266,10 @@ impl Collected {
 }
 
 /// Leases the bid. `None`: it is gone, look at the others.
-async fn lease(
-    clients: &Clients,
-    id: BidId,
-    price: Dec,
-    policy: &mut Policy,
-    limit: &Limit,
-) -> Result<Option<Taken>, NoLease> {
+async fn lease(op: &Op, id: BidId, price: Dec, policy: &mut Policy) -> Result<Option<Taken>, NoLease> {
     let message = MsgCreateLease { bid_id: Some((&id).into()) };
     let wanted = LeaseId::from(id);
-    match op::send(clients, message, limit).await {
+    match op.send(message).await {
         Ok(outcome) => Ok(Some(Taken { id: wanted, price, outcome })),
         Err(SubmitError::Refused(refusal)) if concerns_bid(&refusal.error) => {
             // Whether the order is still open is looked at next.
@@ -370,30 +298,29 @@ fn concerns_bid(error: &ChainError) -> bool {
 /// The group's order that can be leased, and the market that shows it; starts a paused group, and replaces an order that
 /// no provider looks at any more.
 async fn open_order(
-    clients: &Clients,
+    op: &Op,
     group: &GroupId,
     watch: &mut MarketWatch,
-    limit: &Limit,
 ) -> Result<(OrderId, Arc<Market>), NoLease> {
     let since = std::time::Instant::now();
-    let market = next_block(watch, limit).await?;
+    let market = next_block(op, watch).await?;
     if let Some((id, order)) = market.open_order(group) {
-        if !is_dead(clients, &market, id, order).await? {
+        if !is_dead(&op.clients, &market, id, order).await? {
             return Ok((id.clone(), market));
         }
-    } else if let Some(row) = running_lease(clients, group, since).await?
+    } else if let Some(row) = running_lease(op, group, since).await?
         && let Some(id) = row.lease.and_then(|lease| LeaseId::try_from(&lease.id?).ok())
     {
         return Err(NoLease::Leased(Box::new(id)));
     }
-    let found = clients.chain.deployment_since(group.deployment(), since).await?;
+    let found = op.clients.chain.deployment_since(group.deployment(), since).await?;
     let groups = found.map(|found| found.groups).unwrap_or_default();
     let found = groups.iter().find(|found| found.id.as_ref().is_some_and(|id| id.gseq == group.gseq()));
     let found = found.ok_or_else(|| NoLease::Group("the chain has no such group".into()))?;
     match state(found) {
         group::State::Paused => {}
         group::State::Open => {
-            pause(clients, group, limit).await.map_err(|error| NoLease::Submit(Box::new(error), None))?;
+            pause(op, group).await.map_err(|error| NoLease::Submit(Box::new(error), None))?;
         }
         group::State::InsufficientFunds => {
             return Err(NoLease::Group("the deployment's escrow ran out; it can't be opened again".into()));
@@ -402,10 +329,10 @@ async fn open_order(
             return Err(NoLease::Group("it is closed for good".into()));
         }
     }
-    start(clients, group, limit).await?;
+    start(op, group).await?;
     // What was asked for before the start does not count.
-    *watch = clients.chain.watch_market(group.owner());
-    let market = next_block(watch, limit).await?;
+    *watch = op.clients.chain.watch_market(group.owner());
+    let market = next_block(op, watch).await?;
     let order = market.open_order(group).map(|(id, _)| id.clone()).ok_or_else(|| {
         NoLease::Group("it was started, but the chain shows no open order of it; apply again".into())
     })?;

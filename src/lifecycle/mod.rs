@@ -1,10 +1,8 @@
 //! What resources and data sources share: ids, costs, choosing among bids, waiting until a lease is ready.
 
 pub(crate) mod bid;
-pub(crate) mod closing;
 pub(crate) mod cost;
 pub(crate) mod dseq;
-pub(crate) mod duration;
 pub(crate) mod earlier;
 pub(crate) mod ids;
 pub(crate) mod lease_end;

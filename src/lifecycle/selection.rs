@@ -7,7 +7,8 @@ use akash_proto::id::BidId;
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Diagnostics, Number, Path, Type, Value};
 
-use super::{bid::Bid, cost, duration};
+use super::{bid::Bid, cost};
+use crate::duration;
 
 /// The `select` attribute.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //! the plan's warning and for what an apply says when nobody bid.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use akash_chain::Registry;
@@ -20,12 +20,6 @@ const IN_PLAN: Duration = Duration::from_secs(4);
 const AFTER_WAITING: Duration = Duration::from_secs(15);
 /// So many of what there is instead are named.
 const NAMED: usize = 8;
-
-/// Whether plans still look: not once the chain was too slow for one, so that a hundred of them do not wait a hundred times.
-#[derive(Debug, Default)]
-pub(crate) struct Lookups {
-    given_up: AtomicBool,
-}
 
 /// The providers on chain at one height.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use tfplugin::{
 };
 
 use crate::clients::{Clients, Shared};
+use crate::duration::Timeouts;
 use crate::journal::About;
-use crate::lifecycle::duration::Timeouts;
 use crate::op::{Failure, Op};
 
 /// How long a read may take, all its tries together.

@@ -18,7 +18,8 @@ use serde_json::json;
 
 use super::model::{Queued, coins};
 use crate::clients::Clients;
-use crate::op::{Limit, Op};
+use crate::limit::Limit;
+use crate::op::Op;
 use crate::receipts::{Action, Answer, Target};
 
 /// How often the ledger is looked at: less than once a block.

@@ -17,7 +17,7 @@ use tfplugin::{
 
 use super::tracked::{OnChain, Tracked};
 use crate::clients::Clients;
-use crate::lifecycle::duration::Timeouts;
+use crate::duration::Timeouts;
 use crate::op::{Failure, Op};
 pub(crate) use model::Act;
 use model::{Private, act};

@@ -7,7 +7,7 @@ use tfplugin::{Attribute, Dynamic, Schema, Value};
 use time::OffsetDateTime;
 
 use super::amount::Terms;
-use crate::lifecycle::duration::Timeouts;
+use crate::duration::Timeouts;
 use crate::receipts;
 
 /// An `akash_act`, in configuration, plan and state.

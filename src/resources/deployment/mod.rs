@@ -17,8 +17,8 @@ use tfplugin::{
 
 use super::tracked::{OnChain, Tracked};
 use crate::clients::Clients;
+use crate::duration::Timeouts;
 use crate::journal::About;
-use crate::lifecycle::duration::Timeouts;
 use crate::lifecycle::ids::{self, DeploymentIdentity};
 use crate::lifecycle::supply;
 use crate::op::{Failure, Op};

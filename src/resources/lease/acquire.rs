@@ -13,9 +13,9 @@ use super::model::{Lease, Private};
 use super::receipt;
 use super::upload::{Delivered, deliver};
 use super::wanted::Wanted;
+use crate::duration;
 use crate::lifecycle::{
     cost::Cost,
-    duration,
     market::{self, NoLease, Patience, Taken},
     selection::Policy,
 };
@@ -50,7 +50,7 @@ impl Acquisition<'_> {
         loop {
             let next = match taken.take() {
                 Some(taken) => Ok(taken),
-                None => market::take(&op.clients, &wanted.id, &mut policy, self.patience(), &op.limit).await,
+                None => market::take(op, &wanted.id, &mut policy, self.patience()).await,
             };
             let taken = match next {
                 Ok(taken) => taken,
@@ -77,7 +77,7 @@ impl Acquisition<'_> {
             tracing::warn!(provider, why, "the provider does not take the manifest");
             policy.refuse(provider, "it refused the manifest in this apply");
             refusals.push(format!("- {provider}: {why}"));
-            match market::pause(&op.clients, &wanted.id, &op.limit.anew(TIDY)).await {
+            match market::pause_within(op, &op.limit.anew(TIDY), &wanted.id).await {
                 Ok(outcome) => {
                     let closed = outcome.map(|outcome| receipt::closed(op, &taken.id, &outcome));
                     receipts::add(&mut saved.state.receipts, closed);
@@ -102,7 +102,7 @@ impl Acquisition<'_> {
     /// Leaves no order open for providers to bid on.
     async fn tidy(&self) {
         let limit = self.op.limit.anew(TIDY);
-        if let Err(error) = market::pause(&self.op.clients, &self.wanted.id, &limit).await {
+        if let Err(error) = market::pause_within(self.op, &limit, &self.wanted.id).await {
             self.op.warn(
                 "The group could not be paused",
                 format!(

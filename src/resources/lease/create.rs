@@ -47,7 +47,7 @@ async fn cut_off(
     let Some(found) = earlier::lease(op, &wanted.id).await? else { return Ok(None) };
     let provider = found.taken.id.provider();
     if planned.provider_address.known().is_some_and(|address| *address != provider) {
-        let closed = market::pause(&op.clients, &wanted.id, &op.limit)
+        let closed = market::pause(op, &wanted.id)
             .await
             .map_err(op.unsent("Ending the lease of an earlier run, at another provider,"))?;
         journal.gone(&found.earlier).await;

@@ -18,7 +18,7 @@ pub(super) async fn delete(op: &Op, delete: Delete<LeaseResource>) -> Result<(),
         return Ok(());
     }
     earlier::settle(op, id.deployment()).await?;
-    let running = market::running_lease(&op.clients, &id, Instant::now()).await;
+    let running = market::running_lease(op, &id, Instant::now()).await;
     let running =
         running.map_err(|error| Failure::new(format!("Lease {id} can't be read"), error.to_string()))?;
     let lease = running.and_then(|row| LeaseId::try_from(&row.lease?.id?).ok());
@@ -26,7 +26,7 @@ pub(super) async fn delete(op: &Op, delete: Delete<LeaseResource>) -> Result<(),
     else {
         return Ok(());
     };
-    let paused = market::pause(&op.clients, &id, &op.limit).await.map_err(op.unsent("Ending the lease"))?;
+    let paused = market::pause(op, &id).await.map_err(op.unsent("Ending the lease"))?;
     if let Some(outcome) = paused {
         tracing::info!(receipt = receipt::closed(op, &lease, &outcome), "lease closed");
     }

@@ -21,8 +21,8 @@ use tfplugin::{
 
 use super::tracked::{OnChain, Tracked};
 use crate::clients::Clients;
+use crate::duration::Timeouts;
 use crate::journal::About;
-use crate::lifecycle::duration::Timeouts;
 use crate::lifecycle::ids::{self, LeaseIdentity};
 use crate::op::{Failure, Op};
 use model::{Lease, Private};

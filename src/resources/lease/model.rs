@@ -8,7 +8,8 @@ use akash_sdl::{Expose, ManifestGroup};
 use serde::{Deserialize, Serialize};
 use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
 
-use crate::lifecycle::{cost::Cost, duration::Timeouts, lease_end::Reclaim, selection::Select};
+use crate::duration::Timeouts;
+use crate::lifecycle::{cost::Cost, lease_end::Reclaim, selection::Select};
 use crate::receipts;
 
 /// An `akash_lease`, in configuration, plan and state.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::model::Lease;
 use crate::clients::Clients;
 use crate::lifecycle::providers;
-use crate::op::Limit;
+use crate::limit::Limit;
 
 /// How often the provider is asked.
 const POLL: Duration = Duration::from_secs(1);

@@ -96,7 +96,7 @@ impl Change<'_> {
     /// The lease must still run, and its provider take a manifest for it: else plan again.
     async fn takes_manifest(&self, lease: &LeaseId) -> Result<(), Failure> {
         let id = lease.group();
-        let running = market::running_lease(&self.op.clients, id, Instant::now()).await.map_err(|error| {
+        let running = market::running_lease(self.op, id, Instant::now()).await.map_err(|error| {
             Failure::new(format!("Lease {id} can't be read"), format!("{error}. Nothing was sent."))
         })?;
         let same = |found: &market_v1::LeaseId| LeaseId::try_from(found).is_ok_and(|found| found == *lease);
@@ -132,7 +132,7 @@ impl Change<'_> {
     /// Moves the lease to `provider_address`: pauses the group, which ends the lease, and takes that provider's bid.
     async fn relocate(&self, wanted: &Wanted, saved: &mut Saved<LeaseResource>) -> Result<(), Failure> {
         let Self { op, prior, planned } = self;
-        let ended = market::pause(&op.clients, &wanted.id, &op.limit)
+        let ended = market::pause(op, &wanted.id)
             .await
             .map_err(op.unsent("Ending the lease at the present provider"))?;
         // An earlier apply has ended it already, where it was cut off in a move.

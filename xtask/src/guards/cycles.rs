@@ -9,7 +9,7 @@ use std::{
 use super::{compare, crates, sources};
 
 /// Crates that still have one.
-const EXCEPTIONS: &[&str] = &["provider", "crates/akash-chain", "crates/akash-sdl"];
+const EXCEPTIONS: &[&str] = &[];
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
 

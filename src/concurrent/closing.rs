@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::op::Limit;
+use crate::limit::Limit;
 
 /// Deletes of deployments and leases: how many are under way and how many have ended. A lease counts because its
 /// deployment is closed after it.
