@@ -5,6 +5,7 @@
 //! decoder it goes on after an error. This file must not know any SDL rule.
 
 mod mapping;
+mod unknown_key;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;

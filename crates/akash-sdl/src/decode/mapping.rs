@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Decoder, Entry, MAX_MERGES, Map, RULE, shown};
+use super::{Decoder, Entry, MAX_MERGES, Map, RULE, shown, unknown_key::unknown_key};
 use crate::diagnostic::Kind;
 use crate::scalar::{self, Scalar};
-use crate::suggest;
 use crate::yaml::{Content, NodeId};
 
 /// Names that merging must not set again; `None` before the first merge.
@@ -47,7 +46,7 @@ impl<'t, 'a> Decoder<'t, 'a> {
             done = [false; 8];
             d.each_key(id, merged, &mut |d, name, key, value| {
                 let Some(index) = fields.iter().position(|field| *field == name) else {
-                    suggest::unknown_key(d, name, (id, key), fields);
+                    unknown_key(d, name, (id, key), fields);
                     return;
                 };
                 // The first one counts. An alias as a key gets past the check above.
