@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tfplugin::{
-    ClientInfo, Context, Diagnostics, DynDataSource, DynResource, Function, Provider, Schema, async_trait,
+    ClientInfo, Context, Diagnostics, DynDataSource, DynResource, Function, Model, Provider, Schema,
+    async_trait,
 };
 
 use crate::clients::{Shared, State, connect};
@@ -26,7 +27,7 @@ impl Provider for AkashProvider {
     }
 
     fn schema(&self) -> Schema {
-        config::schema()
+        <ProviderConfig as Model>::schema()
     }
 
     async fn validate(&self, _: &Context, config: &ProviderConfig, diagnostics: &mut Diagnostics) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use akash_proto::{Coin, Dec};
+use tfplugin::Dynamic;
 
 use crate::duration;
 
@@ -60,6 +61,16 @@ pub(super) fn path(text: &str, home: Option<String>) -> Result<PathBuf, String> 
         format!("`{text}` is in the home directory, but HOME is not set. Write the whole path.")
     })?;
     Ok(PathBuf::from(home).join(rest.trim_start_matches('/')))
+}
+
+/// The check of an attribute that holds the timeout of a transaction.
+pub(super) fn check_transaction_timeout(value: &Dynamic) -> Result<(), String> {
+    match value {
+        Dynamic::String(text) if transaction_timeout(text).is_none() => {
+            Err(format!("`{text}` is not {TRANSACTION_TIMEOUT}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

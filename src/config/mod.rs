@@ -4,37 +4,66 @@
 
 mod form;
 mod resolve;
-mod schema;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod validate;
 
 use secrecy::SecretString;
-use serde::Deserialize;
-use tfplugin::{Diagnostics, Number, Path, Value};
+use tfplugin::{Diagnostics, Model, Number, Path, Value};
 
-pub(crate) use schema::schema;
 pub(crate) use settings::{Given, Mnemonic, Settings};
 pub(crate) use validate::validate;
 
-/// The block as written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// Deploys to [Akash Network](https://akash.network), the decentralised cloud: deployments, bids and leases, signed
+/// with your own wallet. Every argument can also come from the environment; an argument beats its variable, and a
+/// variable with nothing in it counts as not set.
+#[derive(Debug, Default, Model)]
+#[model(optional)]
 pub struct ProviderConfig {
+    /// Preset of chain id and endpoints: `mainnet`, `sandbox` (also `testnet`) or `devnet`. Environment:
+    /// `AKASH_NETWORK`. There is no default: a wallet should not be one typing error away from another chain.
     network: Value<String>,
+    /// Addresses of nodes: `grpc://`, `grpcs://`, or any `http(s)://` address of a node: whether it passes gRPC-Web,
+    /// RPC or REST JSON is found out once, and can be forced (`web+https://`, `rpc+https://`, `rest+https://`). Used in
+    /// order of health; beats the preset's. Environment: `AKASH_ENDPOINTS`, also `AKASH_GRPC_ENDPOINT`,
+    /// `AKASH_REST_ENDPOINT`, `AKASH_NODE` (comma lists); the variables count only if neither `network` nor `endpoints`
+    /// is set as an argument.
     endpoints: Value<Vec<Value<String>>>,
+    /// Refused when the node says otherwise. Environment: `AKASH_CHAIN_ID`.
     chain_id: Value<String>,
+    /// The wallet's BIP-39 words. Better in the environment: `AKASH_MNEMONIC`. Without a wallet everything that signs
+    /// is an error; plans, data sources and validation work.
+    #[model(sensitive, secret)]
     mnemonic: Value<SecretString>,
+    /// A file with the words; `~/` is the home directory. A regular file of at most 4 KiB. Environment:
+    /// `AKASH_MNEMONIC_FILE`.
     mnemonic_file: Value<String>,
+    /// Last part of the HD path `m/44'/118'/0'/0/i`, default 0. Environment: `AKASH_ACCOUNT_INDEX`.
     account_index: Value<Number>,
+    /// Owner for read-only use; with a wallet it must be the wallet's. Environment: `AKASH_WALLET_ADDRESS`.
     wallet_address: Value<String>,
+    /// Price of gas, for example `0.025uakt`, the default; never below what the node asks. Environment:
+    /// `AKASH_GAS_PRICE`.
     gas_price: Value<String>,
+    /// What simulated gas is multiplied by, from 1 to 10; by default by kind of message. Environment:
+    /// `AKASH_GAS_ADJUSTMENT`.
     gas_adjustment: Value<Number>,
+    /// The most that one transaction's fee may be, for example `50000uakt`. Environment: `AKASH_MAX_FEE`.
     max_fee: Value<String>,
+    /// Account that pays the fees by a fee grant.
     fee_granter: Value<String>,
+    /// Where deposits come from, in order: `balance`, `grant`. Default `["balance"]`.
     deposit_sources: Value<Vec<Value<String>>>,
+    /// How long a transaction may take to come into a block, in block time: after it, the transaction is dead for
+    /// certain. Default `60s`; at most `10m`, the chain's limit. Environment: `AKASH_TRANSACTION_TIMEOUT`.
+    #[model(validate = form::check_transaction_timeout)]
     transaction_timeout: Value<String>,
+    /// Directory of the journal: what is about to be sent is written there first, so that a deployment or lease whose
+    /// creation is cut off is taken over by the next apply instead of being lost with its escrow. Default:
+    /// `terraform-provider-akash/journal` in the user's state directory (`~/.local/state` on Linux). `~/` is the home
+    /// directory. Keep it between runs, also in CI. `""` turns the journal off, with a warning. Environment:
+    /// `AKASH_JOURNAL_DIR`.
     journal_directory: Value<String>,
 }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 use akash_chain::QueryError;
 use akash_proto::akash::market::v1beta5::{Order, bid, order};
 use akash_proto::id::{DeploymentId, GroupId, OrderId};
-use serde::{Deserialize, Serialize};
-use tfplugin::{Attribute, Context, DataSource, Diagnostics, Path, Schema, Type, Value, async_trait};
+use tfplugin::{Context, DataSource, Diagnostics, Model, Path, Schema, Value, async_trait};
 use tokio::time::{Instant, sleep};
 
 use crate::clients::{Clients, Shared};
@@ -38,68 +37,52 @@ impl BidsDataSource {
     }
 }
 
-/// Its arguments and what it answers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// The bids on a group of a deployment, cheapest first. Of a leased order `bids` holds the winner alone and
+/// `other_bids` the rest, so that the answer is stable. For what is gone the lists are empty, with a warning.
+#[derive(Debug, Clone, Default, PartialEq, Model)]
 pub(crate) struct Bids {
+    /// `id` of an `akash_deployment`, or a dseq of the wallet.
+    #[model(required)]
     deployment: Value<String>,
+    /// The placement's name; by default the only one.
+    #[model(optional)]
     group: Value<String>,
+    /// How long to wait for a first bid: only while the order is open, has no open bid and is younger than this.
+    #[model(optional, validate = duration::check)]
     wait: Value<String>,
+    #[model(attribute = Select::attribute())]
     select: Value<Select>,
+    /// `open`, `active` (leased) or `closed`; null where there is no order.
+    #[model(computed)]
     order_state: Value<String>,
+    /// Bids, cheapest first.
+    #[model(computed)]
     bids: Value<Vec<BidValue>>,
+    /// Bids on a leased order that did not win.
+    #[model(computed)]
     other_bids: Value<Vec<BidValue>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// One bid.
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 struct BidValue {
+    /// The provider's address.
     provider: String,
+    /// uact per block for the whole group; null where the bid has none that can be paid: `passed_over` then says why.
     price: Option<String>,
+    /// USD per month of 438,300 blocks.
     monthly_price: Option<String>,
+    /// `open`, `active` (leased), `lost` or `closed`.
     state: String,
+    /// The block of the bid.
     created_height: String,
+    /// The provider's attributes.
     attributes: BTreeMap<String, String>,
+    /// Host name of the provider's gateway.
     host: Option<String>,
+    /// Why `select` would pass the bid over; null if it is acceptable.
     passed_over: Option<String>,
-}
-
-fn schema() -> Schema {
-    let computed = || Attribute::string().computed();
-    let bids = |text: &str| {
-        Attribute::list_nested([
-            ("provider", computed().description("The provider's address.")),
-            (
-                "price",
-                computed().description(
-                    "uact per block for the whole group; null where the bid has none that can be paid: `passed_over` \
-                     then says why.",
-                ),
-            ),
-            ("monthly_price", computed().description("USD per month of 438,300 blocks.")),
-            ("state", computed().description("`open`, `active` (leased), `lost` or `closed`.")),
-            ("created_height", computed().description("The block of the bid.")),
-            ("attributes", Attribute::map(Type::String).computed().description("The provider's attributes.")),
-            ("host", computed().description("Host name of the provider's gateway.")),
-            (
-                "passed_over",
-                computed().description("Why `select` would pass the bid over; null if it is acceptable."),
-            ),
-        ])
-        .computed()
-        .description(text)
-    };
-    Schema::new(
-        "The bids on a group of a deployment, cheapest first. Of a leased order `bids` holds the winner alone and \
-         `other_bids` the rest, so that the answer is stable. For what is gone the lists are empty, with a warning.",
-    )
-    .attribute("deployment", Attribute::string().required().description("`id` of an `akash_deployment`, or a dseq of the wallet."))
-    .attribute("group", Attribute::string().optional().description("The placement's name; by default the only one."))
-    .attribute("wait", Attribute::string().optional().validate(duration::check).description("How long to wait for a first bid: only while the order is open, has no open bid and is younger than this."))
-    .attribute("select", Select::attribute())
-    .attribute("order_state", computed().description("`open`, `active` (leased) or `closed`; null where there is no order."))
-    .attribute("bids", bids("Bids, cheapest first."))
-    .attribute("other_bids", bids("Bids on a leased order that did not win."))
 }
 
 #[async_trait]
@@ -111,7 +94,7 @@ impl DataSource for BidsDataSource {
     }
 
     fn schema(&self) -> Schema {
-        schema()
+        <Bids as Model>::schema()
     }
 
     async fn validate(&self, _: &Context, config: &Bids, diagnostics: &mut Diagnostics) {

@@ -4,39 +4,42 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use akash_proto::Dec;
 use akash_proto::id::BidId;
-use serde::{Deserialize, Serialize};
-use tfplugin::{Attribute, Diagnostics, Number, Path, Type, Value};
+use tfplugin::{Attribute, Diagnostics, Field, Model, Number, Path, Value};
 
 use super::{bid::Bid, cost};
 use crate::duration;
 
-/// The `select` attribute.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// `select`: how to choose among bids.
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(optional)]
 pub(crate) struct Select {
+    /// The most to pay, in uact per block for the whole group.
+    #[model(validate = positive)]
     pub(crate) max_price: Value<Number>,
+    /// The most to pay, in USD per month of 438,300 blocks.
+    #[model(validate = positive)]
     pub(crate) max_monthly_price: Value<Number>,
+    /// Only these providers, by address.
     pub(crate) allow: Value<Vec<Value<String>>>,
+    /// Never these providers, by address.
     pub(crate) deny: Value<Vec<Value<String>>>,
+    /// What decides between acceptable bids: `price`, the default: the lowest.
     pub(crate) prefer: Value<String>,
+    /// How long to collect bids after the first one, for example `15s`; `0s` takes the first acceptable bid. Default: 2
+    /// blocks.
+    #[model(validate = duration::check_from_zero)]
     pub(crate) settle: Value<String>,
+    /// How long to wait for an acceptable bid. Default `5m`.
+    #[model(validate = duration::check)]
     pub(crate) timeout: Value<String>,
 }
 
 impl Select {
     /// The schema of the attribute.
     pub(crate) fn attribute() -> Attribute {
-        Attribute::object([
-            ("max_price", Attribute::number().optional().validate(positive).description("The most to pay, in uact per block for the whole group.")),
-            ("max_monthly_price", Attribute::number().optional().validate(positive).description("The most to pay, in USD per month of 438,300 blocks.")),
-            ("allow", Attribute::list(Type::String).optional().description("Only these providers, by address.")),
-            ("deny", Attribute::list(Type::String).optional().description("Never these providers, by address.")),
-            ("prefer", Attribute::string().optional().description("What decides between acceptable bids: `price`, the default: the lowest.")),
-            ("settle", Attribute::string().optional().validate(duration::check_from_zero).description("How long to collect bids after the first one, for example `15s`; `0s` takes the first acceptable bid. Default: 2 blocks.")),
-            ("timeout", Attribute::string().optional().validate(duration::check).description("How long to wait for an acceptable bid. Default `5m`.")),
-        ])
-        .optional()
-        .description("How to choose among the bids. A change of it has no effect on a lease that runs. Terraform passes over attributes that are not listed here without a word.")
+        <Self as Field>::attribute().optional().description(
+            "How to choose among the bids. A change of it has no effect on a lease that runs. Terraform passes over attributes that are not listed here without a word.",
+        )
     }
 
     /// Refuses values out of their form.

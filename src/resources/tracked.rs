@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 use tfplugin::{
-    Context, Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Resource,
-    Saved, Schema, Update, Value, async_trait,
+    Context, Create, Delete, Diagnostics, IdentitySchema, Import, Model, PlanCreate, PlanUpdate, Read,
+    Resource, Saved, Schema, Update, Value, async_trait,
 };
 
 use crate::clients::{Clients, Shared};
@@ -23,9 +23,7 @@ const GLANCE: Duration = Duration::from_secs(10);
 
 /// A resource's own part: implemented by its model.
 #[async_trait]
-pub(crate) trait OnChain:
-    Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + Sized + 'static
-{
+pub(crate) trait OnChain: Model + Clone + PartialEq + Sized + 'static {
     /// What is remembered beside the state.
     type Private: Serialize + DeserializeOwned + Default + Send + Sync;
     /// What identifies it outside of Terraform.
@@ -35,9 +33,6 @@ pub(crate) trait OnChain:
     const TYPE_NAME: &'static str;
     /// What the answers of create, update and delete are called where tests kill the plugin.
     const ANSWERS: [&'static str; 3] = ["create", "update", "delete"];
-
-    /// The attributes.
-    fn schema() -> Schema;
 
     /// The parts of the identity.
     fn identity_schema() -> Option<IdentitySchema> {
@@ -163,7 +158,7 @@ impl<R: OnChain> Resource for Tracked<R> {
     }
 
     fn schema(&self) -> Schema {
-        R::schema()
+        <R as Model>::schema()
     }
 
     fn identity_schema(&self) -> Option<IdentitySchema> {
@@ -232,7 +227,7 @@ impl<R: OnChain> Resource for Tracked<R> {
         let clients = self.clients_of(&read.state, &mut read.private, diagnostics)?;
         self.seen(&clients, &read.state).await;
         let op = Op::start(clients, cx, READ, read.state.reason());
-        let result = op.run(R::read(&op, read)).await;
+        let result = op.run(<R as OnChain>::read(&op, read)).await;
         op.finish(result, diagnostics).flatten()
     }
 

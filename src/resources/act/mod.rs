@@ -11,8 +11,8 @@ mod read;
 
 use akash_chain::is_address;
 use tfplugin::{
-    Create, Delete, Diagnostics, Import, NoIdentity, PlanCreate, PlanUpdate, Read, Saved, Schema, Update,
-    Value, async_trait,
+    Create, Delete, Diagnostics, Import, NoIdentity, PlanCreate, PlanUpdate, Read, Saved, Update, Value,
+    async_trait,
 };
 
 use super::tracked::{OnChain, Tracked};
@@ -31,10 +31,6 @@ impl OnChain for Act {
     type Identity = NoIdentity;
 
     const TYPE_NAME: &'static str = "akash_act";
-
-    fn schema() -> Schema {
-        model::schema()
-    }
 
     fn chain_id(&self) -> &Value<String> {
         &self.chain_id

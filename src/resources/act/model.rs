@@ -3,26 +3,62 @@
 use akash_chain::{Msg, Outcome, Pending};
 use akash_proto::{Coin, Dec};
 use serde::{Deserialize, Serialize};
-use tfplugin::{Attribute, Dynamic, Schema, Value};
+use tfplugin::{Dynamic, Model, Value};
 use time::OffsetDateTime;
 
 use super::amount::Terms;
 use crate::duration::Timeouts;
 use crate::receipts;
 
-/// An `akash_act`, in configuration, plan and state.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// Keeps ACT in the wallet. Deployments are paid for in ACT, which can't be bought or sent: a wallet mints it for
+/// itself from its AKT. When the balance is under `minimum`, this resource mints up to `target` and waits until the
+/// chain has carried that out.
+///
+/// - The chain queues a mint and carries it out at the next epoch, every ten blocks (about a minute) or less often
+///   while the vault is short of AKT. The resource waits for its own line of the chain's ledger; if the chain cancels
+///   it, the AKT comes back and the error says why.
+/// - One mint gives at least 10 ACT (a parameter of the chain). If less is missing, 10 ACT are minted and the balance
+///   goes above `target`.
+/// - A little more is minted than is missing (2 %), because the price that counts is the one at the epoch, and a mint
+///   that then comes out under the floor is cancelled.
+/// - While the network's circuit breaker is on, or its oracle has no fresh price of AKT, nothing can be minted: an
+///   error says so, and nothing is sent.
+/// - The balance is looked at when Terraform refreshes. What deployments of the same run put into escrow shows, at
+///   most, as a mint in the next plan.
+///
+/// Use one for each wallet. Let deployments that need the ACT depend on it (`depends_on`): they are then created after
+/// the mint, and destroyed, their deposits refunded, before this resource is.
+#[derive(Debug, Clone, Default, PartialEq, Model)]
 pub(crate) struct Act {
+    /// Mint when the wallet holds less than this, for example `20000000uact` (20 ACT).
+    #[model(required, validate = coin)]
     pub(crate) minimum: Value<String>,
+    /// Mint up to this, for example `50000000uact`. Not below `minimum`, which is the default.
+    #[model(optional, validate = coin)]
     pub(crate) target: Value<String>,
+    /// When destroyed, convert all ACT in the wallet back to AKT. By default the balance is left as it is. The value
+    /// that counts is the one last applied.
+    #[model(optional)]
     pub(crate) burn_on_destroy: Value<bool>,
+    /// Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing.
+    #[model(optional)]
     pub(crate) reason: Value<String>,
+    #[model(attribute = Timeouts::attribute())]
     pub(crate) timeouts: Value<Timeouts>,
+    /// The wallet's address.
+    #[model(computed)]
     pub(crate) id: Value<String>,
+    /// The wallet's address.
+    #[model(computed)]
     pub(crate) owner: Value<String>,
+    /// The chain it is on.
+    #[model(computed)]
     pub(crate) chain_id: Value<String>,
+    /// What the wallet held in uact, as of the last mint, or of a refresh that found less than `minimum`. It does not
+    /// follow every deposit, so that what uses it does not change with every plan.
+    #[model(computed)]
     pub(crate) balance: Value<String>,
+    #[model(attribute = receipts::attribute())]
     pub(crate) receipts: Value<Vec<String>>,
 }
 
@@ -205,40 +241,6 @@ fn coin(value: &Dynamic) -> Result<(), String> {
         return Err("it must be more than 0uact and below 2^64".into());
     }
     Ok(())
-}
-
-/// The schema of `akash_act`.
-pub(crate) fn schema() -> Schema {
-    let string = || Attribute::string().optional();
-    let computed = || Attribute::string().computed();
-    Schema::new(
-        "Keeps ACT in the wallet. Deployments are paid for in ACT, which can't be bought or sent: a wallet mints it for \
-         itself from its AKT. When the balance is under `minimum`, this resource mints up to `target` and waits until \
-         the chain has carried that out.\n\n\
-         - The chain queues a mint and carries it out at the next epoch, every ten blocks (about a minute) or less \
-         often while the vault is short of AKT. The resource waits for its own line of the chain's ledger; if the \
-         chain cancels it, the AKT comes back and the error says why.\n\
-         - One mint gives at least 10 ACT (a parameter of the chain). If less is missing, 10 ACT are minted and the \
-         balance goes above `target`.\n\
-         - A little more is minted than is missing (2 %), because the price that counts is the one at the epoch, and a \
-         mint that then comes out under the floor is cancelled.\n\
-         - While the network's circuit breaker is on, or its oracle has no fresh price of AKT, nothing can be minted: \
-         an error says so, and nothing is sent.\n\
-         - The balance is looked at when Terraform refreshes. What deployments of the same run put into escrow shows, \
-         at most, as a mint in the next plan.\n\n\
-         Use one for each wallet. Let deployments that need the ACT depend on it (`depends_on`): they are then created \
-         after the mint, and destroyed, their deposits refunded, before this resource is.",
-    )
-    .attribute("minimum", Attribute::string().required().validate(coin).description("Mint when the wallet holds less than this, for example `20000000uact` (20 ACT)."))
-    .attribute("target", string().validate(coin).description("Mint up to this, for example `50000000uact`. Not below `minimum`, which is the default."))
-    .attribute("burn_on_destroy", Attribute::bool().optional().description("When destroyed, convert all ACT in the wallet back to AKT. By default the balance is left as it is. The value that counts is the one last applied."))
-    .attribute("reason", string().description("Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing."))
-    .attribute("timeouts", Timeouts::attribute())
-    .attribute("id", computed().description("The wallet's address."))
-    .attribute("owner", computed().description("The wallet's address."))
-    .attribute("chain_id", computed().description("The chain it is on."))
-    .attribute("balance", computed().description("What the wallet held in uact, as of the last mint, or of a refresh that found less than `minimum`. It does not follow every deposit, so that what uses it does not change with every plan."))
-    .attribute("receipts", receipts::attribute())
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ mod update;
 
 use akash_proto::id::DeploymentId;
 use tfplugin::{
-    Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Saved, Schema, Update,
-    Value, async_trait,
+    Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Saved, Update, Value,
+    async_trait,
 };
 
 use super::tracked::{OnChain, Tracked};
@@ -40,10 +40,6 @@ impl OnChain for Deployment {
 
     const TYPE_NAME: &'static str = "akash_deployment";
     const ANSWERS: [&'static str; 3] = ["create", "update", "close"];
-
-    fn schema() -> Schema {
-        model::schema()
-    }
 
     fn identity_schema() -> Option<IdentitySchema> {
         let schema = IdentitySchema::new()

@@ -6,73 +6,137 @@ use akash_chain::Pending;
 use akash_proto::{Coin, Dec};
 use akash_sdl::{Group, Sdl};
 use serde::{Deserialize, Serialize};
-use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
+use tfplugin::{Dynamic, Model, Value};
 
 use crate::duration::Timeouts;
 use crate::lifecycle::{cost::Cost, lease_end::Reclaim};
 use crate::receipts;
 
-/// An `akash_deployment`, in configuration, plan and state.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// A deployment: what is to run (an [SDL](https://akash.network/docs/getting-started/stack-definition-language/)), with
+/// its escrow account on chain. Providers bid on it; an `akash_lease` takes a bid and brings it up.
+///
+/// A change that the chain can take in place (image, command, environment, ports of the same kind) sends the new hash;
+/// the lease then uploads the new manifest. A change of resources, counts, or the number of endpoints replaces the
+/// deployment, and the plan names the SDL path that forces it. Comments, key order and YAML style are no change.
+#[derive(Debug, Clone, Default, PartialEq, Model)]
 pub(crate) struct Deployment {
+    /// The SDL, version 2.0 or 2.1. Validated in the plan, with the position of each error. It is stored in state and
+    /// shown in plans as any argument: keep passwords out of it.
+    #[model(required)]
     pub(crate) sdl: Value<String>,
+    /// A name, unique among the wallet's active deployments: the dseq is derived from it, so that the chain itself
+    /// allows one active deployment of that name. Not to be combined with `create_before_destroy`. A name given later
+    /// is recorded in place; another name replaces.
+    #[model(optional, validate = not_empty)]
     pub(crate) name: Value<String>,
+    /// Take over an active deployment of the same name if its groups are equal, instead of failing. Without it, only
+    /// what an earlier run of this machine created and was cut off at is taken over.
+    #[model(optional)]
     pub(crate) adopt: Value<bool>,
+    /// What to put into escrow, for example `5000000uact`; what is not used comes back when the deployment is closed.
+    /// Default: the chain's minimum. On update tops up to this sum; a lower value changes nothing.
+    #[model(optional, validate = coin)]
     pub(crate) deposit: Value<String>,
+    /// What a change of price, `signedBy` or placement attributes alone does. The chain can't change them in a
+    /// deployment that exists. `keep`, the default: the new text is recorded with a warning and applies when the
+    /// deployment is next created. `replace`: it is created anew.
+    #[model(optional, validate = one_of(&["keep", "replace"]))]
     pub(crate) on_market_change: Value<String>,
+    /// Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing.
+    #[model(optional)]
     pub(crate) reason: Value<String>,
+    #[model(attribute = Timeouts::attribute())]
     pub(crate) timeouts: Value<Timeouts>,
+    /// `OWNER/DSEQ`.
+    #[model(computed)]
     pub(crate) id: Value<String>,
+    /// The wallet's address.
+    #[model(computed)]
     pub(crate) owner: Value<String>,
+    /// The deployment's sequence number, chosen by the provider before anything is sent.
+    #[model(computed)]
     pub(crate) dseq: Value<String>,
+    /// The chain it is on.
+    #[model(computed)]
     pub(crate) chain_id: Value<String>,
+    /// SHA-256 of the manifest as the chain has it, in hex.
+    #[model(computed)]
     pub(crate) hash: Value<String>,
+    /// The manifest, for `akash_lease.manifest`.
+    #[model(computed, sensitive)]
     pub(crate) manifest: Value<String>,
+    /// Groups by name, as the chain has them since the deployment was created.
+    #[model(computed)]
     pub(crate) groups: Value<BTreeMap<String, Value<GroupValue>>>,
+    /// `active`, or `pending` while it is not known whether the create was included.
+    #[model(computed)]
     pub(crate) state: Value<String>,
+    /// The block in which it was created.
+    #[model(computed)]
     pub(crate) created_height: Value<String>,
+    /// What was put into escrow so far, in uact, spent or not.
+    #[model(computed)]
     pub(crate) deposited: Value<String>,
+    #[model(attribute = Cost::attribute("the deployment at the ceiling of the SDL's prices; a lease's `cost` is what is really paid"))]
     pub(crate) cost: Value<Cost>,
+    #[model(attribute = receipts::attribute())]
     pub(crate) receipts: Value<Vec<String>>,
 }
 
 /// One group, as it is on chain: what was asked for when the deployment was created.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 pub(crate) struct GroupValue {
+    /// The group's number, from 1.
     gseq: Value<u64>,
+    /// The most that the group may cost, in uact per block.
     max_price: Value<String>,
+    /// What a provider must have to bid.
     requirements: Value<Requirements>,
+    /// Resource units.
     resources: Value<Vec<Unit>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 struct Requirements {
+    /// Attributes that a provider must have.
     attributes: BTreeMap<String, String>,
+    /// Auditors that must all have signed the provider.
     signed_by_all_of: Vec<String>,
+    /// Auditors of which one must have signed the provider.
     signed_by_any_of: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 struct Unit {
+    /// Replicas.
     count: u64,
+    /// Millicpu of one replica.
     cpu: u64,
+    /// Bytes of one replica.
     memory: u64,
+    /// GPUs of one replica.
     gpu: u64,
+    /// Models that are accepted.
     gpu_attributes: Vec<String>,
+    /// Volumes of one replica.
     storage: Vec<Volume>,
+    /// The most that one replica may cost, in uact per block.
     price: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 struct Volume {
+    /// The volume's name.
     name: String,
+    /// Bytes.
     size: u64,
+    /// Storage class.
     class: Option<String>,
+    /// Whether it outlives a restart.
     persistent: bool,
 }
 
@@ -192,63 +256,6 @@ fn not_empty(value: &Dynamic) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// The schema of `akash_deployment`.
-pub(crate) fn schema() -> Schema {
-    let string = || Attribute::string().optional();
-    let computed = || Attribute::string().computed();
-    let strings = |text: &str| Attribute::list(Type::String).computed().description(text);
-    let number = |text: &str| Attribute::number().computed().description(text);
-    Schema::new(
-        "A deployment: what is to run (an [SDL](https://akash.network/docs/getting-started/stack-definition-language/)), \
-         with its escrow account on chain. Providers bid on it; an `akash_lease` takes a bid and brings it up.\n\n\
-         A change that the chain can take in place (image, command, environment, ports of the same kind) sends the new \
-         hash; the lease then uploads the new manifest. A change of resources, counts, or the number of endpoints \
-         replaces the deployment, and the plan names the SDL path that forces it. Comments, key order and YAML style \
-         are no change.",
-    )
-    .attribute("sdl", Attribute::string().required().description("The SDL, version 2.0 or 2.1. Validated in the plan, with the position of each error. It is stored in state and shown in plans as any argument: keep passwords out of it."))
-    .attribute("name", string().validate(not_empty).description("A name, unique among the wallet's active deployments: the dseq is derived from it, so that the chain itself allows one active deployment of that name. Not to be combined with `create_before_destroy`. A name given later is recorded in place; another name replaces."))
-    .attribute("adopt", Attribute::bool().optional().description("Take over an active deployment of the same name if its groups are equal, instead of failing. Without it, only what an earlier run of this machine created and was cut off at is taken over."))
-    .attribute("deposit", string().validate(coin).description("What to put into escrow, for example `5000000uact`; what is not used comes back when the deployment is closed. Default: the chain's minimum. On update tops up to this sum; a lower value changes nothing."))
-    .attribute("on_market_change", string().validate(one_of(&["keep", "replace"])).description("What a change of price, `signedBy` or placement attributes alone does. The chain can't change them in a deployment that exists. `keep`, the default: the new text is recorded with a warning and applies when the deployment is next created. `replace`: it is created anew."))
-    .attribute("reason", string().description("Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing."))
-    .attribute("timeouts", Timeouts::attribute())
-    .attribute("id", computed().description("`OWNER/DSEQ`."))
-    .attribute("owner", computed().description("The wallet's address."))
-    .attribute("dseq", computed().description("The deployment's sequence number, chosen by the provider before anything is sent."))
-    .attribute("chain_id", computed().description("The chain it is on."))
-    .attribute("hash", computed().description("SHA-256 of the manifest as the chain has it, in hex."))
-    .attribute("manifest", computed().sensitive().description("The manifest, for `akash_lease.manifest`."))
-    .attribute("groups", Attribute::map_nested([
-        ("gseq", number("The group's number, from 1.")),
-        ("max_price", computed().description("The most that the group may cost, in uact per block.")),
-        ("requirements", Attribute::object([
-            ("attributes", Attribute::map(Type::String).computed().description("Attributes that a provider must have.")),
-            ("signed_by_all_of", strings("Auditors that must all have signed the provider.")),
-            ("signed_by_any_of", strings("Auditors of which one must have signed the provider.")),
-        ]).computed().description("What a provider must have to bid.")),
-        ("resources", Attribute::list_nested([
-            ("count", number("Replicas.")),
-            ("cpu", number("Millicpu of one replica.")),
-            ("memory", number("Bytes of one replica.")),
-            ("gpu", number("GPUs of one replica.")),
-            ("gpu_attributes", strings("Models that are accepted.")),
-            ("price", computed().description("The most that one replica may cost, in uact per block.")),
-            ("storage", Attribute::list_nested([
-                ("name", computed().description("The volume's name.")),
-                ("size", number("Bytes.")),
-                ("class", computed().description("Storage class.")),
-                ("persistent", Attribute::bool().computed().description("Whether it outlives a restart.")),
-            ]).computed().description("Volumes of one replica.")),
-        ]).computed().description("Resource units.")),
-    ]).computed().description("Groups by name, as the chain has them since the deployment was created."))
-    .attribute("state", computed().description("`active`, or `pending` while it is not known whether the create was included."))
-    .attribute("created_height", computed().description("The block in which it was created."))
-    .attribute("deposited", computed().description("What was put into escrow so far, in uact, spent or not."))
-    .attribute("cost", Cost::attribute("the deployment at the ceiling of the SDL's prices; a lease's `cost` is what is really paid"))
-    .attribute("receipts", receipts::attribute())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use akash_proto::id::{GroupId, LeaseId};
 use tfplugin::{Saved, Value};
 
 use super::LeaseResource;
-use super::model::{Lease, Private};
+use super::model::{Lease, Private, Terms};
 use super::receipt;
 use super::upload::{Delivered, deliver};
 use super::wanted::Wanted;
@@ -115,7 +115,7 @@ impl Acquisition<'_> {
     /// A lease that was asked for, and of which it is not known whether the chain took it.
     fn pending(&self, saved: &mut Saved<LeaseResource>, lease: &LeaseId, price: Dec, error: SubmitError) {
         self.record(&mut saved.state, lease, price);
-        saved.state.state = "pending".into();
+        saved.state.terms.state = "pending".into();
         let Some((pending, why)) = op::pending(&error) else { return };
         saved.private.pending = Some(pending.clone());
         match why {
@@ -131,17 +131,16 @@ impl Acquisition<'_> {
 
     /// Fills in what a lease just taken decides. Nothing is delivered yet.
     fn record(&self, state: &mut Lease, lease: &LeaseId, price: Dec) {
-        state.oseq = lease.oseq().into();
         state.provider_address = lease.provider().into();
-        state.price = price.to_string().into();
-        state.cost = Value::Known(Cost::of(price));
-        state.state = "active".into();
-        state.closed_reason = Value::Null;
-        state.reclaim_deadline = Value::Null;
-        state.provider_host = Value::Null;
-        state.provider_attributes = Value::Null;
-        state.ready = false.into();
-        state.manifest_hash = Value::Null;
+        state.terms = Terms {
+            oseq: lease.oseq().into(),
+            price: price.to_string().into(),
+            cost: Value::Known(Cost::of(price)),
+            state: "active".into(),
+            ..Terms::default()
+        };
+        state.reported.ready = false.into();
+        state.reported.manifest_hash = Value::Null;
         if let Some(group) = self.wanted.group() {
             state.group = group.name.as_str().into();
             state.set_promised(group);

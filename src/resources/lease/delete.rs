@@ -22,7 +22,7 @@ pub(super) async fn delete(op: &Op, delete: Delete<LeaseResource>) -> Result<(),
     let running =
         running.map_err(|error| Failure::new(format!("Lease {id} can't be read"), error.to_string()))?;
     let lease = running.and_then(|row| LeaseId::try_from(&row.lease?.id?).ok());
-    let Some(lease) = lease.filter(|lease| prior.oseq.known().is_none_or(|oseq| *oseq == lease.oseq()))
+    let Some(lease) = lease.filter(|lease| prior.terms.oseq.known().is_none_or(|oseq| *oseq == lease.oseq()))
     else {
         return Ok(());
     };

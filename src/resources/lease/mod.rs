@@ -15,8 +15,8 @@ mod wanted;
 
 use akash_proto::id::GroupId;
 use tfplugin::{
-    Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Saved, Schema, Update,
-    Value, async_trait,
+    Create, Delete, Diagnostics, IdentitySchema, Import, PlanCreate, PlanUpdate, Read, Saved, Update, Value,
+    async_trait,
 };
 
 use super::tracked::{OnChain, Tracked};
@@ -42,10 +42,6 @@ impl OnChain for Lease {
 
     const TYPE_NAME: &'static str = "akash_lease";
     const ANSWERS: [&'static str; 3] = ["lease", "upload", "pause"];
-
-    fn schema() -> Schema {
-        model::schema()
-    }
 
     fn identity_schema() -> Option<IdentitySchema> {
         let schema = IdentitySchema::new()

@@ -6,65 +6,122 @@ use akash_chain::Pending;
 use akash_gateway::LeaseStatus;
 use akash_sdl::{Expose, ManifestGroup};
 use serde::{Deserialize, Serialize};
-use tfplugin::{Attribute, Dynamic, Schema, Type, Value};
+use tfplugin::{Dynamic, Model, Value};
 
 use crate::duration::Timeouts;
 use crate::lifecycle::{cost::Cost, lease_end::Reclaim, selection::Select};
 use crate::receipts;
 
-/// An `akash_lease`, in configuration, plan and state.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// A lease: takes a provider's bid on a group of a deployment, uploads the manifest, and waits until the services are
+/// ready.
+///
+/// The choice of a provider is made once, at create; changing `select` later does nothing to a lease that runs. A
+/// changed `manifest` is uploaded in place. A changed `provider_address` moves the lease: data at the old provider is
+/// lost, the id stays.
+#[derive(Debug, Clone, Default, PartialEq, Model)]
 pub(crate) struct Lease {
+    /// `id` of an `akash_deployment`.
+    #[model(required)]
     pub(crate) deployment: Value<String>,
+    /// `manifest` of the same `akash_deployment`.
+    #[model(required, sensitive)]
     pub(crate) manifest: Value<String>,
+    /// The placement's name; by default the only one.
+    #[model(optional, computed)]
     pub(crate) group: Value<String>,
+    /// The provider. Set: only this provider's bid is taken; a change moves the lease.
+    #[model(optional, computed, validate = account)]
     pub(crate) provider_address: Value<String>,
+    #[model(attribute = Select::attribute())]
     pub(crate) select: Value<Select>,
+    /// Whether to wait until every service is ready. Default true.
+    #[model(optional)]
     pub(crate) wait_for_ready: Value<bool>,
+    /// Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing.
+    #[model(optional)]
     pub(crate) reason: Value<String>,
+    #[model(attribute = Timeouts::attribute())]
     pub(crate) timeouts: Value<Timeouts>,
+    /// `OWNER/DSEQ/GSEQ`.
+    #[model(computed)]
     pub(crate) id: Value<String>,
+    /// The chain it is on.
+    #[model(computed)]
     pub(crate) chain_id: Value<String>,
-    pub(crate) oseq: Value<u32>,
-    pub(crate) provider_host: Value<String>,
-    pub(crate) provider_attributes: Value<BTreeMap<String, String>>,
-    pub(crate) price: Value<String>,
-    pub(crate) cost: Value<Cost>,
-    pub(crate) state: Value<String>,
-    pub(crate) closed_reason: Value<String>,
-    pub(crate) reclaim_deadline: Value<String>,
-    pub(crate) ready: Value<bool>,
-    pub(crate) url: Value<String>,
-    pub(crate) services: Value<BTreeMap<String, Value<Service>>>,
-    pub(crate) ports: Value<BTreeMap<String, Value<Ports>>>,
-    pub(crate) ips: Value<BTreeMap<String, Value<Vec<Ip>>>>,
-    pub(crate) manifest_hash: Value<String>,
+    #[model(flatten)]
+    pub(crate) terms: Terms,
+    #[model(flatten)]
+    pub(crate) reported: Reported,
+    #[model(attribute = receipts::attribute())]
     pub(crate) receipts: Value<Vec<String>>,
+}
+
+/// What the chain says of the lease: another one has others.
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
+pub(crate) struct Terms {
+    /// The order that was leased; counts up when the lease is moved.
+    pub(crate) oseq: Value<u32>,
+    /// Host name of the provider's gateway.
+    pub(crate) provider_host: Value<String>,
+    /// The provider's attributes when the lease was taken.
+    pub(crate) provider_attributes: Value<BTreeMap<String, String>>,
+    /// What is paid, in uact per block for the whole group.
+    pub(crate) price: Value<String>,
+    #[model(attribute = Cost::attribute("the lease at its price"))]
+    pub(crate) cost: Value<Cost>,
+    /// `active`, `reclaiming`, `closed`, `insufficient_funds`, or `pending` while it is not known whether the lease was
+    /// included.
+    pub(crate) state: Value<String>,
+    /// Why the lease ended, if it has.
+    pub(crate) closed_reason: Value<String>,
+    /// When the provider takes the lease back (RFC 3339), if it said so.
+    pub(crate) reclaim_deadline: Value<String>,
+}
+
+/// What the provider says, and what it was given.
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
+pub(crate) struct Reported {
+    /// Whether every service was ready once. Now: data source `akash_lease`.
+    pub(crate) ready: Value<bool>,
+    /// The first URI, else `http://host:port` of the first forwarded port, else null.
+    pub(crate) url: Value<String>,
+    /// Services by name.
+    pub(crate) services: Value<BTreeMap<String, Value<Service>>>,
+    /// Forwarded ports by service, then by `PORT/PROTO` of the SDL (`"53/udp"`): `host` and `external_port`, null until
+    /// the provider reports them.
+    pub(crate) ports: Value<BTreeMap<String, Value<Ports>>>,
+    /// Leased addresses by service: `ip`, `port`, `external_port`, `protocol`.
+    pub(crate) ips: Value<BTreeMap<String, Value<Vec<Ip>>>>,
+    /// SHA-256 of this group's part of the manifest as uploaded, in hex; null while the provider does not have it.
+    pub(crate) manifest_hash: Value<String>,
 }
 
 /// The ports of a service by `PORT/PROTO`.
 pub(crate) type Ports = BTreeMap<String, Value<Port>>;
 
 /// Where a service is reached by name.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 pub(crate) struct Service {
+    /// Host names under which the provider serves it. Empty where the provider reports none.
     pub(crate) uris: Value<Vec<String>>,
+    /// Host names that the SDL's `accept` asks for; point their DNS at the provider's.
     pub(crate) custom_hosts: Value<Vec<String>>,
 }
 
 /// Where a port is reached; null until the provider says.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 pub(crate) struct Port {
     pub(crate) host: Value<String>,
     pub(crate) external_port: Value<u32>,
 }
 
 /// A leased address and a port on it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Model)]
+#[model(computed)]
 pub(crate) struct Ip {
     pub(crate) ip: Value<String>,
     pub(crate) port: Value<u32>,
@@ -114,24 +171,24 @@ impl Lease {
         });
         let leased =
             group.services.iter().filter(|service| service.expose.iter().any(|expose| !expose.ip.is_empty()));
-        self.ips =
+        self.reported.ips =
             Value::Known(leased.map(|service| (service.name.clone(), Value::Known(Vec::new()))).collect());
-        self.services = Value::Known(services.collect());
-        self.ports = Value::Known(ports.collect());
-        self.url = Value::Null;
+        self.reported.services = Value::Known(services.collect());
+        self.reported.ports = Value::Known(ports.collect());
+        self.reported.url = Value::Null;
     }
 
     /// Takes over the addresses that a provider reports. One once known stays: what the provider does not say now is
     /// no news.
     pub(crate) fn set_reported(&mut self, status: &LeaseStatus, provider_host: &str) {
-        if let Some(services) = self.services.known_mut() {
+        if let Some(services) = self.reported.services.known_mut() {
             for (name, reported) in status.services.iter().filter(|(_, reported)| !reported.uris.is_empty()) {
                 if let Some(service) = services.get_mut(name).and_then(Value::known_mut) {
                     service.uris = Value::Known(reported.uris.clone());
                 }
             }
         }
-        if let Some(ports) = self.ports.known_mut() {
+        if let Some(ports) = self.reported.ports.known_mut() {
             for (name, reported) in &status.forwarded_ports {
                 let Some(ports) = ports.get_mut(name).and_then(Value::known_mut) else { continue };
                 for port in reported {
@@ -142,7 +199,7 @@ impl Lease {
                 }
             }
         }
-        if let Some(ips) = self.ips.known_mut() {
+        if let Some(ips) = self.reported.ips.known_mut() {
             for (name, reported) in status.ips.iter().filter(|(_, reported)| !reported.is_empty()) {
                 let mut list: Vec<Ip> = reported
                     .iter()
@@ -160,7 +217,7 @@ impl Lease {
             }
         }
         if let url @ Value::Known(_) = self.first_address() {
-            self.url = url;
+            self.reported.url = url;
         }
     }
 
@@ -185,9 +242,9 @@ impl Lease {
             let parts = port.host.known().zip(port.external_port.known());
             parts.map(|(host, port)| format!("http://{host}:{port}")).into()
         };
-        match first([&self.services], |services| first(services.values(), uri)) {
+        match first([&self.reported.services], |services| first(services.values(), uri)) {
             Value::Null => {
-                first([&self.ports], |all| first(all.values(), |ports| first(ports.values(), port)))
+                first([&self.reported.ports], |all| first(all.values(), |ports| first(ports.values(), port)))
             }
             uri => uri,
         }
@@ -198,9 +255,10 @@ impl Lease {
         let mut missing = Vec::new();
         for service in &group.services {
             let name = service.name.as_str();
-            let uris = self.services.known().and_then(|services| services.get(name)?.known()?.uris.known());
-            let ports = self.ports.known().and_then(|ports| ports.get(name)?.known());
-            let ips = self.ips.known().and_then(|ips| ips.get(name)?.known());
+            let uris =
+                self.reported.services.known().and_then(|services| services.get(name)?.known()?.uris.known());
+            let ports = self.reported.ports.known().and_then(|ports| ports.get(name)?.known());
+            let ips = self.reported.ips.known().and_then(|ips| ips.get(name)?.known());
             for expose in service.expose.iter().filter(|expose| expose.global) {
                 let port = port_key(expose.port, &expose.proto);
                 let reported = ports.and_then(|ports| ports.get(&port)?.known());
@@ -222,26 +280,28 @@ impl Lease {
         for address in self.missing(group) {
             match address {
                 Address::Uri { service, .. } => {
-                    let service = self.services.known_mut().and_then(|all| all.get_mut(service)?.known_mut());
+                    let service =
+                        self.reported.services.known_mut().and_then(|all| all.get_mut(service)?.known_mut());
                     if let Some(service) = service {
                         service.uris = Value::Unknown;
                     }
                 }
                 Address::Port { service, port } => {
-                    let ports = self.ports.known_mut().and_then(|all| all.get_mut(service)?.known_mut());
+                    let ports =
+                        self.reported.ports.known_mut().and_then(|all| all.get_mut(service)?.known_mut());
                     if let Some(reported) = ports.and_then(|ports| ports.get_mut(&port)) {
                         *reported = Value::Unknown;
                     }
                 }
                 Address::Ip { service, .. } => {
-                    if let Some(ips) = self.ips.known_mut().and_then(|all| all.get_mut(service)) {
+                    if let Some(ips) = self.reported.ips.known_mut().and_then(|all| all.get_mut(service)) {
                         *ips = Value::Unknown;
                     }
                 }
             }
         }
         if self.first_address().is_unknown() {
-            self.url = Value::Unknown;
+            self.reported.url = Value::Unknown;
         }
     }
 }
@@ -287,53 +347,4 @@ fn account(value: &Dynamic) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// The schema of `akash_lease`.
-pub(crate) fn schema() -> Schema {
-    let string = || Attribute::string().optional();
-    let computed = || Attribute::string().computed();
-    let number = |text: &str| Attribute::number().computed().description(text);
-    let port = Type::object([("host", Type::String), ("external_port", Type::Number)]);
-    let ip = Type::object([
-        ("ip", Type::String),
-        ("port", Type::Number),
-        ("external_port", Type::Number),
-        ("protocol", Type::String),
-    ]);
-    Schema::new(
-        "A lease: takes a provider's bid on a group of a deployment, uploads the manifest, and waits until the services \
-         are ready.\n\n\
-         The choice of a provider is made once, at create; changing `select` later does nothing to a lease that runs. A \
-         changed `manifest` is uploaded in place. A changed `provider_address` moves the lease: data at the old provider \
-         is lost, the id stays.",
-    )
-    .attribute("deployment", Attribute::string().required().description("`id` of an `akash_deployment`."))
-    .attribute("manifest", Attribute::string().required().sensitive().description("`manifest` of the same `akash_deployment`."))
-    .attribute("group", string().computed().description("The placement's name; by default the only one."))
-    .attribute("provider_address", string().computed().validate(account).description("The provider. Set: only this provider's bid is taken; a change moves the lease."))
-    .attribute("select", Select::attribute())
-    .attribute("wait_for_ready", Attribute::bool().optional().description("Whether to wait until every service is ready. Default true."))
-    .attribute("reason", string().description("Why; goes into receipts. Default: `AKASH_REASON`. A change of it alone sends nothing."))
-    .attribute("timeouts", Timeouts::attribute())
-    .attribute("id", computed().description("`OWNER/DSEQ/GSEQ`."))
-    .attribute("chain_id", computed().description("The chain it is on."))
-    .attribute("oseq", number("The order that was leased; counts up when the lease is moved."))
-    .attribute("provider_host", computed().description("Host name of the provider's gateway."))
-    .attribute("provider_attributes", Attribute::map(Type::String).computed().description("The provider's attributes when the lease was taken."))
-    .attribute("price", computed().description("What is paid, in uact per block for the whole group."))
-    .attribute("cost", Cost::attribute("the lease at its price"))
-    .attribute("state", computed().description("`active`, `reclaiming`, `closed`, `insufficient_funds`, or `pending` while it is not known whether the lease was included."))
-    .attribute("closed_reason", computed().description("Why the lease ended, if it has."))
-    .attribute("reclaim_deadline", computed().description("When the provider takes the lease back (RFC 3339), if it said so."))
-    .attribute("ready", Attribute::bool().computed().description("Whether every service was ready once. Now: data source `akash_lease`."))
-    .attribute("url", computed().description("The first URI, else `http://host:port` of the first forwarded port, else null."))
-    .attribute("services", Attribute::map_nested([
-        ("uris", Attribute::list(Type::String).computed().description("Host names under which the provider serves it. Empty where the provider reports none.")),
-        ("custom_hosts", Attribute::list(Type::String).computed().description("Host names that the SDL's `accept` asks for; point their DNS at the provider's.")),
-    ]).computed().description("Services by name."))
-    .attribute("ports", Attribute::map(Type::map(port)).computed().description("Forwarded ports by service, then by `PORT/PROTO` of the SDL (`\"53/udp\"`): `host` and `external_port`, null until the provider reports them."))
-    .attribute("ips", Attribute::map(Type::list(ip)).computed().description("Leased addresses by service: `ip`, `port`, `external_port`, `protocol`."))
-    .attribute("manifest_hash", computed().description("SHA-256 of this group's part of the manifest as uploaded, in hex; null while the provider does not have it."))
-    .attribute("receipts", receipts::attribute())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use akash_sdl::ManifestGroup;
-use tfplugin::{Diagnostics, Path, PlanCreate, PlanUpdate, Value};
+use tfplugin::{Diagnostics, Group as _, Path, PlanCreate, PlanUpdate, Value};
 
 use super::LeaseResource;
 use super::model::{Lease, Private, addresses_depend_on};
@@ -71,12 +71,12 @@ pub(super) enum Step {
 
 /// Whether the lease is over.
 fn is_lost(prior: &Lease) -> bool {
-    matches!(prior.state.as_deref(), Some("closed" | "insufficient_funds"))
+    matches!(prior.terms.state.as_deref(), Some("closed" | "insufficient_funds"))
 }
 
 /// Whether the provider is to get a manifest that it does not have, as far as known.
 pub(super) fn uploads(config: &Lease, prior: &Lease) -> bool {
-    !prior.manifest_hash.is_known() || config.manifest != prior.manifest
+    !prior.reported.manifest_hash.is_known() || config.manifest != prior.manifest
 }
 
 /// What a change from `prior` to `config` takes.
@@ -84,7 +84,7 @@ pub(super) fn step(config: &Lease, prior: &Lease, private: &Private) -> Step {
     if is_lost(prior) {
         return if private.moving { Step::Move } else { Step::Record };
     }
-    if prior.state.as_deref() == Some("pending") {
+    if prior.terms.state.as_deref() == Some("pending") {
         return Step::Record;
     }
     let moves = match &config.provider_address {
@@ -93,7 +93,7 @@ pub(super) fn step(config: &Lease, prior: &Lease, private: &Private) -> Step {
         Value::Null => false,
     };
     let waits = config.wait_for_ready.known() != Some(&false);
-    let unready = waits && prior.ready != Value::Known(true);
+    let unready = waits && prior.reported.ready != Value::Known(true);
     match (moves, uploads(config, prior) || unready) {
         (true, _) => Step::Move,
         (false, true) => Step::Upload,
@@ -231,20 +231,8 @@ fn lost(private: &Private, diagnostics: &mut Diagnostics) {
 }
 
 fn plan_move(planned: &mut Lease, config: &Lease) {
-    planned.oseq = Value::Unknown;
-    planned.provider_host = Value::Unknown;
-    planned.provider_attributes = Value::Unknown;
-    planned.price = Value::Unknown;
-    planned.cost = Value::Unknown;
-    planned.state = Value::Unknown;
-    planned.closed_reason = Value::Unknown;
-    planned.reclaim_deadline = Value::Unknown;
-    planned.ready = Value::Unknown;
-    planned.url = Value::Unknown;
-    planned.services = Value::Unknown;
-    planned.ports = Value::Unknown;
-    planned.ips = Value::Unknown;
-    planned.manifest_hash = Value::Unknown;
+    planned.terms.set_unknown();
+    planned.reported.set_unknown();
     planned.receipts = Value::Unknown;
     planned.provider_address = match &config.provider_address {
         Value::Null => Value::Unknown,
@@ -255,8 +243,8 @@ fn plan_move(planned: &mut Lease, config: &Lease) {
 /// Marks what an upload changes: the hash, readiness, receipts, the addresses of services whose exposes changed, and all
 /// that were never reported: the provider may report them by the end of the apply.
 fn plan_upload(planned: &mut Lease, prior: &Lease, manifest: Option<&ManifestAttribute>) {
-    planned.manifest_hash = Value::Unknown;
-    planned.ready = Value::Unknown;
+    planned.reported.manifest_hash = Value::Unknown;
+    planned.reported.ready = Value::Unknown;
     planned.receipts = Value::Unknown;
     let after =
         manifest.and_then(|manifest| group(manifest, prior.group.as_deref()).ok()).map(|(_, group)| group);
@@ -265,34 +253,28 @@ fn plan_upload(planned: &mut Lease, prior: &Lease, manifest: Option<&ManifestAtt
         before.as_ref().and_then(|before| group(before, prior.group.as_deref()).ok()).map(|(_, group)| group);
     let (Some(after), Some(before)) = (after, before) else {
         // Either side is not known: every address may change.
-        planned.url = Value::Unknown;
-        planned.services = Value::Unknown;
-        planned.ports = Value::Unknown;
-        planned.ips = Value::Unknown;
-        return;
+        return planned.reported.set_unknown();
     };
     let names: BTreeMap<&str, ()> =
         after.services.iter().chain(&before.services).map(|one| (one.name.as_str(), ())).collect();
     if after.services.len() != names.len() || before.services.len() != names.len() {
-        planned.url = Value::Unknown;
-        planned.services = Value::Unknown;
-        planned.ports = Value::Unknown;
-        planned.ips = Value::Unknown;
-        return;
+        return planned.reported.set_unknown();
     }
     for name in
         names.into_keys().filter(|name| addresses_depend_on(after, name) != addresses_depend_on(before, name))
     {
-        planned.url = Value::Unknown;
-        if let Some(service) = planned.services.known_mut().and_then(|all| all.get_mut(name)?.known_mut()) {
+        planned.reported.url = Value::Unknown;
+        if let Some(service) =
+            planned.reported.services.known_mut().and_then(|all| all.get_mut(name)?.known_mut())
+        {
             service.uris = Value::Unknown;
             service.custom_hosts = Value::Unknown;
         }
-        if let Some(ports) = planned.ports.known_mut().and_then(|all| all.get_mut(name)) {
+        if let Some(ports) = planned.reported.ports.known_mut().and_then(|all| all.get_mut(name)) {
             *ports = Value::Unknown;
         }
         // An address may come or go with its endpoint, and the key with it.
-        planned.ips = Value::Unknown;
+        planned.reported.ips = Value::Unknown;
     }
     planned.set_missing_unknown(after);
 }

@@ -90,7 +90,7 @@ async fn look(clients: &Clients, id: &GroupId, state: &Lease) -> Result<Seen, Qu
     if let Some(running) = leases.iter().position(|lease| market::runs(lease.state)) {
         return Ok(Seen::Running(Box::new(leases.swap_remove(running)), listing.height));
     }
-    let oseq = state.oseq.known().copied();
+    let oseq = state.terms.oseq.known().copied();
     let recorded =
         leases.into_iter().find(|lease| oseq.is_some() && lease.id.as_ref().map(|id| id.oseq) == oseq);
     Ok(match recorded {
@@ -118,32 +118,32 @@ fn ended(state: &mut Lease, private: &mut Private, lease: &market_v1::Lease) {
         }
         other => format!("The provider closed it in block {} (reason: {other}).", lease.closed_on),
     });
-    state.state = word.into();
-    state.closed_reason = reason.into();
+    state.terms.state = word.into();
+    state.terms.closed_reason = reason.into();
 }
 
 /// Takes over what the chain says of a lease that runs.
 async fn record(clients: &Clients, id: &GroupId, state: &mut Lease, lease: &market_v1::Lease) {
     let lease_id = lease.id.clone().unwrap_or_default();
     // Another order than recorded: the group was leased again outside this configuration.
-    let another = state.oseq.known() != Some(&lease_id.oseq)
+    let another = state.terms.oseq.known() != Some(&lease_id.oseq)
         || state.provider_address.as_deref() != Some(lease_id.provider.as_str());
     if another {
-        state.provider_host = Value::Null;
-        state.provider_attributes = Value::Null;
-        state.manifest_hash = Value::Null;
-        state.ready = false.into();
+        state.terms.provider_host = Value::Null;
+        state.terms.provider_attributes = Value::Null;
+        state.reported.manifest_hash = Value::Null;
+        state.reported.ready = false.into();
     }
-    state.oseq = lease_id.oseq.into();
+    state.terms.oseq = lease_id.oseq.into();
     state.provider_address = lease_id.provider.as_str().into();
     let price = lease.price.as_ref().and_then(|price| Dec::from_wire(&price.amount).ok());
     // One that can't be read is not "nothing".
-    state.price = price.map(|price| price.to_string()).into();
-    state.cost = price.map(Cost::of).into();
+    state.terms.price = price.map(|price| price.to_string()).into();
+    state.terms.cost = price.map(Cost::of).into();
     let reclaim = Reclaim::of(lease);
-    state.state = if reclaim.is_some() { "reclaiming" } else { "active" }.into();
-    state.closed_reason = Value::Null;
-    state.reclaim_deadline = reclaim.and_then(|reclaim| reclaim.deadline).into();
+    state.terms.state = if reclaim.is_some() { "reclaiming" } else { "active" }.into();
+    state.terms.closed_reason = Value::Null;
+    state.terms.reclaim_deadline = reclaim.and_then(|reclaim| reclaim.deadline).into();
     state.deployment = match &state.deployment {
         Value::Known(deployment) => deployment.as_str().into(),
         _ => id.deployment().to_string().into(),
@@ -154,11 +154,11 @@ async fn record(clients: &Clients, id: &GroupId, state: &mut Lease, lease: &mark
     if state.group.is_null() {
         state.group = group_name(clients, id).await.into();
     }
-    if !state.provider_host.is_known() || !state.provider_attributes.is_known() {
+    if !state.terms.provider_host.is_known() || !state.terms.provider_attributes.is_known() {
         match clients.chain.recent_provider(&lease_id.provider).await {
             Ok(Some(provider)) => {
-                state.provider_host = providers::host(&provider).into();
-                state.provider_attributes = Value::Known(providers::attributes(&provider));
+                state.terms.provider_host = providers::host(&provider).into();
+                state.terms.provider_attributes = Value::Known(providers::attributes(&provider));
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "the provider can't be looked up"),
@@ -179,7 +179,7 @@ async fn ask_provider(op: &Op, id: &GroupId, state: &mut Lease, private: &mut Pr
     if clients.chain.address() != Some(id.owner()) {
         return;
     }
-    let oseq = state.oseq.known().copied().unwrap_or_default();
+    let oseq = state.terms.oseq.known().copied().unwrap_or_default();
     let reference = LeaseRef { dseq: id.dseq(), gseq: id.gseq(), oseq };
     let address = state.provider_address.as_deref().unwrap_or_default();
     let Ok(Some(provider)) = clients.chain.recent_provider(address).await else {
@@ -209,14 +209,14 @@ async fn ask_provider(op: &Op, id: &GroupId, state: &mut Lease, private: &mut Pr
                 format!("The provider of lease {id} holds another manifest"),
                 "It is not the one that was uploaded. The plan uploads it again.",
             );
-            state.manifest_hash = Value::Null;
+            state.reported.manifest_hash = Value::Null;
         }
         Err(GatewayError::NotFound { .. }) => {
             op.warn(
                 format!("The provider of lease {id} has no manifest"),
                 "It does not have what was uploaded. The plan uploads it again.",
             );
-            state.manifest_hash = Value::Null;
+            state.reported.manifest_hash = Value::Null;
         }
         Err(error) => tracing::warn!(%error, "the manifest can't be read back"),
     }
@@ -228,7 +228,7 @@ fn take_over(state: &mut Lease, status: &akash_gateway::LeaseStatus, host: &str)
     let group = manifest.as_ref().and_then(|manifest| plan::group(manifest, state.group.as_deref()).ok());
     let names: Vec<String> = match group {
         Some((_, group)) => {
-            if !state.services.is_known() {
+            if !state.reported.services.is_known() {
                 state.set_promised(group);
             }
             group.services.iter().map(|service| service.name.clone()).collect()
@@ -240,15 +240,15 @@ fn take_over(state: &mut Lease, status: &akash_gateway::LeaseStatus, host: &str)
     };
     state.set_reported(status, host);
     if status.ready(&names) {
-        state.ready = true.into();
-    } else if state.ready.is_null() {
-        state.ready = false.into();
+        state.reported.ready = true.into();
+    } else if state.reported.ready.is_null() {
+        state.reported.ready = false.into();
     }
 }
 
 /// Of an imported lease the manifest is not known: the services are the provider's.
 fn promise_reported(state: &mut Lease, status: &akash_gateway::LeaseStatus) {
-    if state.services.is_known() {
+    if state.reported.services.is_known() {
         return;
     }
     let service = || {
@@ -257,11 +257,12 @@ fn promise_reported(state: &mut Lease, status: &akash_gateway::LeaseStatus) {
             custom_hosts: Value::Known(Vec::new()),
         })
     };
-    state.services = Value::Known(status.services.keys().map(|name| (name.clone(), service())).collect());
-    state.ports = Value::Known(
+    state.reported.services =
+        Value::Known(status.services.keys().map(|name| (name.clone(), service())).collect());
+    state.reported.ports = Value::Known(
         status.services.keys().map(|name| (name.clone(), Value::Known(super::model::Ports::new()))).collect(),
     );
-    state.ips = Value::Known(std::collections::BTreeMap::new());
+    state.reported.ips = Value::Known(std::collections::BTreeMap::new());
 }
 
 /// The digest of the group's part in what a provider read back.

@@ -6,11 +6,11 @@ use std::time::Instant;
 use akash_gateway::ProviderTarget;
 use akash_proto::akash::market::v1 as market_v1;
 use akash_proto::id::LeaseId;
-use tfplugin::{Saved, Update, Value};
+use tfplugin::{Model as _, Saved, Update, Value};
 
 use super::LeaseResource;
 use super::acquire::Acquisition;
-use super::keep::{keep_prior, only_planned, restore_reported};
+use super::keep::{only_planned, restore_reported};
 use super::model::{Lease, Private};
 use super::plan::{self, Step};
 use super::upload::{await_ready, upload};
@@ -36,7 +36,7 @@ pub(super) async fn update(op: &Op, update: Update<LeaseResource>) -> Saved<Leas
     }
     // What is planned unknown, and what stands for something to be done, is what it was until that is done.
     let mut state = planned.clone();
-    keep_prior(&mut state, &prior);
+    state.keep_unknown_from(&prior);
     state.manifest = prior.manifest.clone();
     state.provider_address = prior.provider_address.clone();
     let mut saved = Saved { state, private };
@@ -86,8 +86,8 @@ impl Change<'_> {
             restore_reported(&mut saved.state, prior);
         }
         await_ready(op, planned, wanted, saved, &target, &lease).await;
-        if saved.state.ready.is_null() {
-            saved.state.ready = false.into();
+        if saved.state.reported.ready.is_null() {
+            saved.state.reported.ready = false.into();
         }
         only_planned(&mut saved.state, planned);
         Ok(())
@@ -124,7 +124,7 @@ impl Change<'_> {
         if held.as_deref() != Some(digest(group).as_str()) {
             return false;
         }
-        saved.state.manifest_hash = hex::encode(group.hash()).into();
+        saved.state.reported.manifest_hash = hex::encode(group.hash()).into();
         saved.private.digest = held;
         true
     }
@@ -149,9 +149,9 @@ impl Change<'_> {
             return acquired;
         }
         // The old lease is gone and there is no new one: state says so, and the next read tells.
-        saved.state.state = "closed".into();
-        saved.state.closed_reason = "owner".into();
-        saved.state.reclaim_deadline = Value::Null;
+        saved.state.terms.state = "closed".into();
+        saved.state.terms.closed_reason = "owner".into();
+        saved.state.terms.reclaim_deadline = Value::Null;
         saved.state.receipts = moved.state.receipts;
         saved.private.lost = Some("It was closed to move it, and no other lease could be taken.".to_owned());
         saved.private.moving = true;

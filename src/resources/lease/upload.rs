@@ -41,8 +41,8 @@ pub(super) async fn deliver(
             return Delivered::Done;
         }
     };
-    saved.state.provider_host = providers::host(&provider).into();
-    saved.state.provider_attributes = Value::Known(providers::attributes(&provider));
+    saved.state.terms.provider_host = providers::host(&provider).into();
+    saved.state.terms.provider_attributes = Value::Known(providers::attributes(&provider));
     let target = providers::target(&provider);
     match upload(op, wanted, saved, &target, lease).await {
         Ok(()) => {}
@@ -79,8 +79,8 @@ pub(super) async fn upload(
     let Some(group) = wanted.group() else { return Ok(()) };
     let hash = hex::encode(group.hash());
     receipts::add(&mut saved.state.receipts, receipt::uploaded(op, lease, wanted, &hash));
-    saved.state.manifest_hash = hash.into();
-    saved.state.ready = false.into();
+    saved.state.reported.manifest_hash = hash.into();
+    saved.state.reported.ready = false.into();
     saved.private.digest = Some(digest(group));
     Ok(())
 }
@@ -102,7 +102,7 @@ pub(super) async fn await_ready(
     let reference = wanted.lease(lease.oseq());
     match ready::wait(&op.clients, target, reference, group, &mut saved.state, &op.limit).await {
         Readiness::Ready(missing) => {
-            saved.state.ready = true.into();
+            saved.state.reported.ready = true.into();
             if !missing.is_empty() {
                 op.warn(
                     "The provider does not report every address",

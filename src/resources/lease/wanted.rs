@@ -75,7 +75,7 @@ impl Wanted {
 
 /// The lease's id as state has it. The error says what is missing.
 pub(super) fn lease_id(id: &GroupId, state: &Lease) -> Result<LeaseId, IdError> {
-    let order = id.order(state.oseq.known().copied().unwrap_or_default())?;
+    let order = id.order(state.terms.oseq.known().copied().unwrap_or_default())?;
     order.lease(state.provider_address.as_deref().unwrap_or_default())
 }
 

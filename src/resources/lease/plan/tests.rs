@@ -1,6 +1,6 @@
 //! What each change of a lease is planned as.
 
-use super::super::model::{Port, Service};
+use super::super::model::{Port, Reported, Service, Terms};
 use super::*;
 
 const SDL: &str = include_str!("../../../../examples/quickstart/web.yaml");
@@ -21,19 +21,32 @@ fn running() -> Lease {
         provider_address: OWNER.into(),
         id: format!("{OWNER}/7/1").into(),
         chain_id: "devnet-1".into(),
-        oseq: 1.into(),
-        state: "active".into(),
-        ready: true.into(),
-        manifest_hash: "00".into(),
+        terms: Terms { oseq: 1.into(), state: "active".into(), ..Terms::default() },
+        reported: Reported { ready: true.into(), manifest_hash: "00".into(), ..Reported::default() },
         receipts: Value::Known(Vec::new()),
         ..Lease::default()
     };
     state.set_promised(group);
-    for service in state.services.known_mut().unwrap().values_mut() {
+    for service in state.reported.services.known_mut().unwrap().values_mut() {
         service.known_mut().unwrap().uris = Value::Known(vec!["x".into()]);
     }
-    state.url = "http://x".into();
+    state.reported.url = "http://x".into();
     state
+}
+
+fn in_state(state: &str) -> Lease {
+    let lease = running();
+    Lease { terms: Terms { state: state.into(), ..lease.terms.clone() }, ..lease }
+}
+
+fn unready(mut lease: Lease) -> Lease {
+    lease.reported.ready = false.into();
+    lease
+}
+
+fn without_manifest(mut lease: Lease) -> Lease {
+    lease.reported.manifest_hash = Value::Null;
+    lease
 }
 
 fn config(prior: &Lease) -> Lease {
@@ -79,13 +92,15 @@ fn an_image_uploads_and_keeps_addresses() {
     let (plan, _) = plan(&prior, &Lease { manifest: changed.text().into(), ..config(&prior) });
     let planned = plan.planned;
     assert!(
-        planned.manifest_hash.is_unknown() && planned.ready.is_unknown() && planned.receipts.is_unknown()
+        planned.reported.manifest_hash.is_unknown()
+            && planned.reported.ready.is_unknown()
+            && planned.receipts.is_unknown()
     );
     assert_eq!(
-        (&planned.url, &planned.services, &planned.ports),
-        (&prior.url, &prior.services, &prior.ports)
+        (&planned.reported.url, &planned.reported.services, &planned.reported.ports),
+        (&prior.reported.url, &prior.reported.services, &prior.reported.ports)
     );
-    assert_eq!((&planned.id, &planned.oseq), (&prior.id, &prior.oseq));
+    assert_eq!((&planned.id, &planned.terms.oseq), (&prior.id, &prior.terms.oseq));
 }
 
 #[test]
@@ -94,20 +109,18 @@ fn a_changed_expose_changes_that_services_addresses() {
     let changed = manifest(&SDL.replace("- global: true", "- global: true\n        accept: [example.com]"));
     assert_ne!(Value::Known(changed.text()), prior.manifest);
     let (plan, _) = plan(&prior, &Lease { manifest: changed.text().into(), ..config(&prior) });
-    let services = plan.planned.services.known().unwrap();
+    let services = plan.planned.reported.services.known().unwrap();
     assert!(services.values().all(|one| one.known().is_some_and(|one: &Service| one.uris.is_unknown())));
-    assert!(plan.planned.url.is_unknown());
+    assert!(plan.planned.reported.url.is_unknown());
 }
 
 #[test]
 fn what_is_outstanding_is_planned_like_an_upload() {
-    for prior in
-        [Lease { manifest_hash: Value::Null, ..running() }, Lease { ready: false.into(), ..running() }]
-    {
+    for prior in [without_manifest(running()), unready(running())] {
         let (plan, _) = plan(&prior, &config(&prior));
-        assert!(plan.planned.manifest_hash.is_unknown() && plan.planned.ready.is_unknown());
+        assert!(plan.planned.reported.manifest_hash.is_unknown() && plan.planned.reported.ready.is_unknown());
     }
-    let unawaited = Lease { ready: false.into(), wait_for_ready: false.into(), ..running() };
+    let unawaited = Lease { wait_for_ready: false.into(), ..unready(running()) };
     let same = Lease { wait_for_ready: false.into(), ..config(&unawaited) };
     assert_eq!(step(&same, &unawaited, &Private::default()), Step::Record);
 }
@@ -137,18 +150,18 @@ fn many(reported: &[&str], ports: &[&str]) -> Lease {
     let mut state = Lease {
         manifest: manifest.text().into(),
         group: "one".into(),
-        manifest_hash: Value::Null,
-        url: Value::Null,
+        reported: Reported { ready: true.into(), ..Reported::default() },
         ..running()
     };
     state.set_promised(group);
     for name in reported {
-        let service = state.services.known_mut().unwrap().get_mut(*name).unwrap();
+        let service = state.reported.services.known_mut().unwrap().get_mut(*name).unwrap();
         service.known_mut().unwrap().uris = Value::Known(vec![format!("{name}.example.com")]);
-        state.url = state.url.known().cloned().unwrap_or(format!("http://{name}.example.com")).into();
+        state.reported.url =
+            state.reported.url.known().cloned().unwrap_or(format!("http://{name}.example.com")).into();
     }
     for port in ports {
-        let known = state.ports.known_mut().unwrap().get_mut("a").unwrap().known_mut().unwrap();
+        let known = state.reported.ports.known_mut().unwrap().get_mut("a").unwrap().known_mut().unwrap();
         let value = Port { host: "h".into(), external_port: 30_000.into() };
         known.insert((*port).to_owned(), Value::Known(value));
     }
@@ -167,25 +180,25 @@ fn what_was_never_reported_is_unknown() {
         let (plan, _) = plan(&prior, &config(&prior));
         let planned = plan.planned;
         let mut found = Vec::new();
-        for (name, service) in planned.services.known().unwrap() {
+        for (name, service) in planned.reported.services.known().unwrap() {
             if service.known().unwrap().uris.is_unknown() {
                 found.push(format!("{name}.uris"));
             }
-            let ports = planned.ports.known().unwrap()[name].known().unwrap();
+            let ports = planned.reported.ports.known().unwrap()[name].known().unwrap();
             found.extend(ports.iter().filter(|(_, port)| port.is_unknown()).map(|(key, _)| key.clone()));
         }
-        found.extend(planned.ips.known().unwrap()["a"].is_unknown().then(|| "ips".to_owned()));
-        found.extend(planned.url.is_unknown().then(|| "url".to_owned()));
+        found.extend(planned.reported.ips.known().unwrap()["a"].is_unknown().then(|| "ips".to_owned()));
+        found.extend(planned.reported.url.is_unknown().then(|| "url".to_owned()));
         assert_eq!(found.join(" "), unknown);
         // And nothing that was reported has changed.
         let mut back = planned.clone();
-        for (name, service) in back.services.known_mut().unwrap() {
+        for (name, service) in back.reported.services.known_mut().unwrap() {
             let service = service.known_mut().unwrap();
             if service.uris.is_unknown() {
-                service.uris = prior.services.known().unwrap()[name].known().unwrap().uris.clone();
+                service.uris = prior.reported.services.known().unwrap()[name].known().unwrap().uris.clone();
             }
         }
-        assert_eq!(back.services, prior.services);
+        assert_eq!(back.reported.services, prior.reported.services);
     }
 }
 
@@ -198,7 +211,7 @@ fn what_is_reclaimed_takes_no_manifest() {
         reason: "unstable".into(),
     };
     let private = Private { reclaim: Some(reclaim), ..Private::default() };
-    let prior = Lease { state: "reclaiming".into(), ..running() };
+    let prior = in_state("reclaiming");
     let tried = |prior: &Lease, config: &Lease| {
         let (mut plan, _) = plan(prior, config);
         (plan.planned, plan.private) = (prior.clone(), private.clone());
@@ -207,7 +220,7 @@ fn what_is_reclaimed_takes_no_manifest() {
         (plan.planned, diagnostics)
     };
     let changed = manifest(&SDL.replace("image: nginx", "image: other")).text();
-    let lacking = Lease { manifest_hash: Value::Null, ..prior.clone() };
+    let lacking = without_manifest(prior.clone());
     for (prior, config) in [
         (&prior, Lease { manifest: changed.as_str().into(), ..config(&prior) }),
         (&prior, Lease { manifest: Value::Unknown, ..config(&prior) }),
@@ -216,7 +229,7 @@ fn what_is_reclaimed_takes_no_manifest() {
         assert!(tried(prior, &config).1.has_errors());
     }
     // What it holds may be waited for, and it may go elsewhere with another.
-    let unready = Lease { ready: false.into(), ..prior.clone() };
+    let unready = unready(prior.clone());
     let elsewhere =
         Lease { manifest: changed.as_str().into(), provider_address: OTHER.into(), ..config(&prior) };
     for (prior, config) in [(&prior, config(&prior)), (&unready, config(&unready)), (&prior, elsewhere)] {
@@ -232,9 +245,9 @@ fn another_provider_moves() {
     assert!(plan.replace.is_empty() && !diagnostics.is_empty());
     assert_eq!((&plan.planned.id, &plan.planned.chain_id), (&prior.id, &prior.chain_id));
     assert!(
-        plan.planned.oseq.is_unknown()
-            && plan.planned.services.is_unknown()
-            && plan.planned.price.is_unknown()
+        plan.planned.terms.oseq.is_unknown()
+            && plan.planned.reported.services.is_unknown()
+            && plan.planned.terms.price.is_unknown()
     );
     let same = Lease { provider_address: OWNER.into(), ..config(&prior) };
     assert_eq!(step(&same, &prior, &Private::default()), Step::Record);
@@ -255,7 +268,7 @@ fn only_deployment_and_another_gseq_replace() {
 
 #[test]
 fn a_move_that_was_cut_off_goes_on() {
-    let prior = Lease { state: "closed".into(), ..running() };
+    let prior = in_state("closed");
     let private = Private { moving: true, ..Private::default() };
     for address in [Value::Null, OTHER.into(), OWNER.into()] {
         let config = Lease { provider_address: address.clone(), ..config(&prior) };
@@ -269,7 +282,7 @@ fn a_move_that_was_cut_off_goes_on() {
 
 #[test]
 fn a_lost_lease_is_told_and_nothing_planned() {
-    let prior = Lease { state: "closed".into(), ..running() };
+    let prior = in_state("closed");
     let changed = manifest(&SDL.replace("image: nginx", "image: other"));
     let (plan, diagnostics) = plan(&prior, &Lease { manifest: changed.text().into(), ..config(&prior) });
     assert_eq!(plan.planned, prior);
